@@ -1,0 +1,306 @@
+package switchboard
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"trunkline/edge/call"
+	"trunkline/internal/flow"
+)
+
+// startTimeout bounds the commit of a new call: a caller is not kept waiting
+// for an answer longer; the carrier tries another node.
+const startTimeout = 3 * time.Second
+
+// applyTimeout is one try of any other commit; it is tried again until done.
+const applyTimeout = 10 * time.Second
+
+// mailbox drives one machine: a goroutine that steps it, and one that commits.
+type mailbox struct {
+	sb     *Switchboard
+	id     string
+	m      machine
+	caller CallerLeg
+	log    *slog.Logger
+	done   chan struct{}
+
+	mu     sync.Mutex
+	queue  []event
+	wake   chan struct{}
+	legs   map[string]AgentLeg // attached, by leg id; the machine knows the newest
+	toDo   []call.Command
+	toWake chan struct{}
+
+	// Only touched by run.
+	agent      AgentLeg
+	joined     AgentLeg
+	timers     [timerKinds]*time.Timer
+	stopRecord func()
+}
+
+func newMailbox(s *Switchboard, id string, doc *flow.Document, leg CallerLeg) *mailbox {
+	return &mailbox{
+		sb: s, id: id, caller: leg,
+		m:    machine{me: s.cfg.Node, rules: s.cfg.Rules, doc: doc},
+		log:  s.cfg.Log.With("call", id),
+		done: make(chan struct{}), wake: make(chan struct{}, 1), toWake: make(chan struct{}, 1),
+		legs: map[string]AgentLeg{},
+	}
+}
+
+// post appends an event; it never blocks.
+func (b *mailbox) post(ev event) {
+	b.mu.Lock()
+	b.queue = append(b.queue, ev)
+	b.mu.Unlock()
+	signal(b.wake)
+}
+
+func signal(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+func (b *mailbox) attach(agentID string, leg AgentLeg) {
+	b.mu.Lock()
+	b.legs[leg.ID()] = leg
+	b.mu.Unlock()
+	b.post(agentLegUp{agentID: agentID, legID: leg.ID()})
+}
+
+func (b *mailbox) run() {
+	defer b.sb.wg.Done()
+	defer b.close()
+	for {
+		select {
+		case <-b.sb.ctx.Done():
+			return
+		case <-b.wake:
+		}
+		b.mu.Lock()
+		events := b.queue
+		b.queue = nil
+		b.mu.Unlock()
+		for _, ev := range events {
+			if up, ok := ev.(agentLegUp); ok {
+				b.adopt(up)
+			}
+			for _, a := range b.m.step(ev, b.sb.cfg.State.Now()) {
+				if _, over := a.(finish); over {
+					return
+				}
+				b.perform(a)
+			}
+		}
+	}
+}
+
+// adopt makes the attached leg the one actions mean; an older one is closed.
+func (b *mailbox) adopt(up agentLegUp) {
+	b.mu.Lock()
+	leg := b.legs[up.legID]
+	delete(b.legs, up.legID)
+	b.mu.Unlock()
+	if b.agent != nil && b.agent != leg {
+		b.unjoin()
+		b.agent.Close()
+	}
+	b.agent = leg
+}
+
+// close ends what still runs. After an abandon or a stop nothing is said to the
+// caller: another node goes on with the call.
+func (b *mailbox) close() {
+	b.sb.forget(b.id)
+	for _, t := range b.timers {
+		if t != nil {
+			t.Stop()
+		}
+	}
+	b.unjoin()
+	if b.stopRecord != nil {
+		b.stopRecord()
+	}
+	if b.agent != nil {
+		b.agent.Close()
+	}
+	b.mu.Lock()
+	for _, leg := range b.legs {
+		leg.Close()
+	}
+	b.mu.Unlock()
+	b.caller.Abandon()
+	close(b.done)
+}
+
+func (b *mailbox) perform(act action) {
+	switch a := act.(type) {
+	case commit:
+		b.mu.Lock()
+		b.toDo = append(b.toDo, a.cmd)
+		b.mu.Unlock()
+		signal(b.toWake)
+	case answerCaller:
+		if err := b.caller.Answer(); err != nil {
+			b.log.Warn("answer failed", "error", err)
+			b.post(callerGone{reason: "answer_failed"})
+		}
+	case rejectCaller:
+		b.caller.Reject(a.status)
+	case hangupCaller:
+		b.caller.Hangup(a.reason)
+	case abandon:
+		b.caller.Abandon()
+	case startTimer:
+		b.startTimer(a)
+	case stopTimer:
+		if t := b.timers[a.kind]; t != nil {
+			t.Stop()
+		}
+	case answerAsk:
+		a.reply(a.err)
+	default:
+		b.sound(act)
+	}
+}
+
+// sound performs the actions that change what somebody hears.
+func (b *mailbox) sound(act action) {
+	switch a := act.(type) {
+	case say:
+		b.play(b.clips(a.language, a.prompts...), a.token)
+	case sayPlace:
+		b.play(b.placeClips(), a.token)
+	case music:
+		b.caller.Audio().Play(b.clips(a.language, a.prompt), true, nil)
+	case stopSay:
+		b.caller.Audio().StopPlay()
+	case joinLegs:
+		if b.agent != nil {
+			b.sb.cfg.Media.Join(b.caller.Audio(), b.agent.Audio())
+			b.joined = b.agent
+		}
+	case unjoinLegs:
+		b.unjoin()
+	case closeAgentLeg:
+		if b.agent != nil {
+			b.agent.Close()
+			b.agent = nil
+		}
+	case sendDigits:
+		b.caller.Audio().SendDigits(a.digits)
+	case record:
+		b.stopRecord = b.sb.cfg.Recorder.Start(b.m.row, b.caller.Audio())
+	}
+}
+
+func (b *mailbox) unjoin() {
+	if b.joined != nil {
+		b.sb.cfg.Media.Unjoin(b.caller.Audio(), b.joined.Audio())
+		b.joined = nil
+	}
+}
+
+func (b *mailbox) startTimer(a startTimer) {
+	if t := b.timers[a.kind]; t != nil {
+		t.Stop()
+	}
+	b.timers[a.kind] = time.AfterFunc(time.Duration(a.after)*time.Microsecond, func() {
+		b.post(timer{kind: a.kind, token: a.token})
+	})
+}
+
+// play says clips once; a prompt that is nowhere to be had counts as said.
+func (b *mailbox) play(clips [][]byte, token uint64) {
+	if len(clips) == 0 {
+		b.post(played{token: token})
+		return
+	}
+	b.caller.Audio().Play(clips, false, func(completed bool) {
+		if completed {
+			b.post(played{token: token})
+		}
+	})
+}
+
+func (b *mailbox) clips(language string, names ...string) [][]byte {
+	var out [][]byte
+	for _, n := range names {
+		if c := b.sb.cfg.Prompts.Clip(b.m.row.Tenant, language, n); len(c) > 0 {
+			out = append(out, c)
+		} else {
+			b.log.Warn("prompt missing", "tenant", b.m.row.Tenant, "prompt", n, "language", language)
+		}
+	}
+	return out
+}
+
+// spokenPlaces is the highest position there is a prompt for.
+const spokenPlaces = 20
+
+func (b *mailbox) placeClips() [][]byte {
+	n := b.sb.cfg.State.Position(b.id)
+	if n < 1 || n > spokenPlaces {
+		return b.clips(b.m.doc.Language, "please_wait")
+	}
+	return b.clips(b.m.doc.Language, "position_prefix", "number_"+strconv.Itoa(n), "position_suffix")
+}
+
+// commits carries the machine's commands out, one after the other.
+func (b *mailbox) commits() {
+	defer b.sb.wg.Done()
+	ctx, cancel := context.WithCancel(b.sb.ctx)
+	defer cancel()
+	go func() { // the mailbox's end ends a retry
+		select {
+		case <-b.done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	for {
+		b.mu.Lock()
+		todo := b.toDo
+		b.toDo = nil
+		b.mu.Unlock()
+		for _, cmd := range todo {
+			b.commit(ctx, cmd)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-b.toWake:
+		}
+	}
+}
+
+// commit applies cmd, again with the same key while the outcome is unknown. A
+// call that cannot be committed in time has not begun and is refused.
+func (b *mailbox) commit(ctx context.Context, cmd call.Command) {
+	key := uuid.Must(uuid.NewV7()).String()
+	_, first := cmd.(call.CallStart)
+	timeout := applyTimeout
+	if first {
+		timeout = startTimeout
+	}
+	for ctx.Err() == nil {
+		try, cancel := context.WithTimeout(ctx, timeout)
+		res, err := b.sb.cfg.State.Apply(try, key, cmd)
+		cancel()
+		if err == nil || first {
+			if res.Refused != "" {
+				b.log.Info("command refused", "type", cmd.CommandType(), "refused", res.Refused)
+			}
+			b.post(committed{cmd: cmd, res: res, err: err})
+			return
+		}
+		b.log.Warn("commit not known, trying again", "type", cmd.CommandType(), "error", err)
+	}
+}
