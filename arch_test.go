@@ -40,7 +40,7 @@ var table = []row{
 	{pattern: "cloud/schema", why: "the migrations are one ordered list and use nobody's code, so old ones never change with it"},
 	{pattern: "cloud/*", may: []string{"tenants", "cloud/events"}, tests: migrations, why: "a feature imports tenants and cloud/events only; cloud/server adapts one feature to the small interface another declares"},
 
-	{pattern: "edge/cmd/*", may: []string{"edge/node"}, why: "a program only parses its flags and starts its node"},
+	{pattern: "edge/cmd/*", may: []string{"edge/node", "edge/enroll", "edge/doctor"}, why: "a program only parses its flags and starts its node, or what comes before there is one: joining and checking"},
 	{pattern: "edge/node", may: []string{"edge", "webapp"}, why: "a site works alone when the cloud is away; it reaches the cloud only through proto"},
 	{pattern: "edge/call", why: "call is pure words that every other edge package speaks"},
 	{pattern: "edge/media", why: "media moves and mixes packets and knows nothing of calls"},
@@ -53,11 +53,13 @@ var table = []row{
 	{pattern: "edge/recording", may: []string{"edge/call", "edge/media"}, why: "recording takes what media hands it and writes it down"},
 	{pattern: "edge/journal", may: []string{"edge/call"}, why: "the journal keeps facts and does not know who makes or sends them"},
 	{pattern: "edge/uplink", may: []string{"edge/call", "edge/journal"}, why: "the uplink sends the journal and knows nothing else of the node"},
+	{pattern: "edge/enroll", may: []string{"edge/call"}, why: "enroll is a node's identity and knows nothing of what the node does with it"},
+	{pattern: "edge/doctor", may: []string{"edge/enroll", "edge/call"}, why: "doctor looks at the machine from outside of the node, which may not even start"},
 	{pattern: "edge/peers", may: []string{"edge/call"}, why: "peers speaks to other sites; edge/node connects it to this one"},
 
 	{pattern: "webapp", why: "webapp only embeds what was built"},
-	{pattern: "e2e/cmd/*", may: []string{"e2e/harness"}, why: "the demo is the harness started by hand"},
-	{pattern: "e2e", why: "e2e tests the shipped programs from outside, through proto"},
+	{pattern: "e2e/cmd/*", may: []string{"e2e/harness", "e2e/carrier"}, why: "the demo is the harness started by hand"},
+	{pattern: "e2e", may: []string{"e2e/harness", "e2e/carrier"}, why: "e2e tests the shipped programs from outside, through proto"},
 }
 
 // A store is tested on PostgreSQL, with the schema it will meet there.

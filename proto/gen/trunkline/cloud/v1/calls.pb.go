@@ -24,6 +24,10 @@ const (
 )
 
 // CallFilter is the same in history, report drill-down and CSV.
+//
+// With queue_ids, queued or within_service_level it looks at stays in queues, as
+// the queue report does: from, to, agents and outcomes are then those of a stay,
+// and "max_wait" is every way out but an answer and hanging up.
 type CallFilter struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	From     *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
@@ -34,10 +38,13 @@ type CallFilter struct {
 	// "answered", "abandoned", "abandoned_short", "self_service", "max_wait", "failed".
 	Outcomes []string `protobuf:"bytes,6,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
 	// Digits of caller or called number.
-	Number             string `protobuf:"bytes,7,opt,name=number,proto3" json:"number,omitempty"`
-	WithinServiceLevel bool   `protobuf:"varint,8,opt,name=within_service_level,json=withinServiceLevel,proto3" json:"within_service_level,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	Number string `protobuf:"bytes,7,opt,name=number,proto3" json:"number,omitempty"`
+	// Answered within the service level.
+	WithinServiceLevel bool `protobuf:"varint,8,opt,name=within_service_level,json=withinServiceLevel,proto3" json:"within_service_level,omitempty"`
+	// Calls that waited in any queue.
+	Queued        bool `protobuf:"varint,9,opt,name=queued,proto3" json:"queued,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CallFilter) Reset() {
@@ -122,6 +129,13 @@ func (x *CallFilter) GetNumber() string {
 func (x *CallFilter) GetWithinServiceLevel() bool {
 	if x != nil {
 		return x.WithinServiceLevel
+	}
+	return false
+}
+
+func (x *CallFilter) GetQueued() bool {
+	if x != nil {
+		return x.Queued
 	}
 	return false
 }
@@ -239,33 +253,36 @@ func (x *ListCallsResponse) GetNextPageToken() string {
 }
 
 type Call struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	SiteId        string                 `protobuf:"bytes,2,opt,name=site_id,json=siteId,proto3" json:"site_id,omitempty"`
-	SiteName      string                 `protobuf:"bytes,3,opt,name=site_name,json=siteName,proto3" json:"site_name,omitempty"`
-	Node          string                 `protobuf:"bytes,4,opt,name=node,proto3" json:"node,omitempty"`
-	Direction     string                 `protobuf:"bytes,5,opt,name=direction,proto3" json:"direction,omitempty"`
-	Caller        string                 `protobuf:"bytes,6,opt,name=caller,proto3" json:"caller,omitempty"`
-	Called        string                 `protobuf:"bytes,7,opt,name=called,proto3" json:"called,omitempty"`
-	StartedAt     *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
-	AnsweredAt    *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=answered_at,json=answeredAt,proto3" json:"answered_at,omitempty"`
-	EndedAt       *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
-	Outcome       string                 `protobuf:"bytes,11,opt,name=outcome,proto3" json:"outcome,omitempty"`
-	EndedBy       string                 `protobuf:"bytes,12,opt,name=ended_by,json=endedBy,proto3" json:"ended_by,omitempty"`
-	QueueId       string                 `protobuf:"bytes,13,opt,name=queue_id,json=queueId,proto3" json:"queue_id,omitempty"`
-	QueueName     string                 `protobuf:"bytes,14,opt,name=queue_name,json=queueName,proto3" json:"queue_name,omitempty"`
-	AgentId       string                 `protobuf:"bytes,15,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"`
-	AgentName     string                 `protobuf:"bytes,16,opt,name=agent_name,json=agentName,proto3" json:"agent_name,omitempty"`
-	WaitMs        uint64                 `protobuf:"varint,17,opt,name=wait_ms,json=waitMs,proto3" json:"wait_ms,omitempty"`
-	TalkMs        uint64                 `protobuf:"varint,18,opt,name=talk_ms,json=talkMs,proto3" json:"talk_ms,omitempty"`
-	HoldMs        uint64                 `protobuf:"varint,19,opt,name=hold_ms,json=holdMs,proto3" json:"hold_ms,omitempty"`
-	WrapUpMs      uint64                 `protobuf:"varint,20,opt,name=wrap_up_ms,json=wrapUpMs,proto3" json:"wrap_up_ms,omitempty"`
-	WrapUpCode    string                 `protobuf:"bytes,21,opt,name=wrap_up_code,json=wrapUpCode,proto3" json:"wrap_up_code,omitempty"`
-	WrapUpNote    string                 `protobuf:"bytes,22,opt,name=wrap_up_note,json=wrapUpNote,proto3" json:"wrap_up_note,omitempty"`
-	Events        []*CallEvent           `protobuf:"bytes,23,rep,name=events,proto3" json:"events,omitempty"`
-	Recordings    []*Recording           `protobuf:"bytes,24,rep,name=recordings,proto3" json:"recordings,omitempty"`
-	Test          bool                   `protobuf:"varint,25,opt,name=test,proto3" json:"test,omitempty"`
-	HasRecording  bool                   `protobuf:"varint,26,opt,name=has_recording,json=hasRecording,proto3" json:"has_recording,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Id           string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	SiteId       string                 `protobuf:"bytes,2,opt,name=site_id,json=siteId,proto3" json:"site_id,omitempty"`
+	SiteName     string                 `protobuf:"bytes,3,opt,name=site_name,json=siteName,proto3" json:"site_name,omitempty"`
+	Node         string                 `protobuf:"bytes,4,opt,name=node,proto3" json:"node,omitempty"`
+	Direction    string                 `protobuf:"bytes,5,opt,name=direction,proto3" json:"direction,omitempty"`
+	Caller       string                 `protobuf:"bytes,6,opt,name=caller,proto3" json:"caller,omitempty"`
+	Called       string                 `protobuf:"bytes,7,opt,name=called,proto3" json:"called,omitempty"`
+	StartedAt    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
+	AnsweredAt   *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=answered_at,json=answeredAt,proto3" json:"answered_at,omitempty"`
+	EndedAt      *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
+	Outcome      string                 `protobuf:"bytes,11,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	EndedBy      string                 `protobuf:"bytes,12,opt,name=ended_by,json=endedBy,proto3" json:"ended_by,omitempty"`
+	QueueId      string                 `protobuf:"bytes,13,opt,name=queue_id,json=queueId,proto3" json:"queue_id,omitempty"`
+	QueueName    string                 `protobuf:"bytes,14,opt,name=queue_name,json=queueName,proto3" json:"queue_name,omitempty"`
+	AgentId      string                 `protobuf:"bytes,15,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"`
+	AgentName    string                 `protobuf:"bytes,16,opt,name=agent_name,json=agentName,proto3" json:"agent_name,omitempty"`
+	WaitMs       uint64                 `protobuf:"varint,17,opt,name=wait_ms,json=waitMs,proto3" json:"wait_ms,omitempty"`
+	TalkMs       uint64                 `protobuf:"varint,18,opt,name=talk_ms,json=talkMs,proto3" json:"talk_ms,omitempty"`
+	HoldMs       uint64                 `protobuf:"varint,19,opt,name=hold_ms,json=holdMs,proto3" json:"hold_ms,omitempty"`
+	WrapUpMs     uint64                 `protobuf:"varint,20,opt,name=wrap_up_ms,json=wrapUpMs,proto3" json:"wrap_up_ms,omitempty"`
+	WrapUpCode   string                 `protobuf:"bytes,21,opt,name=wrap_up_code,json=wrapUpCode,proto3" json:"wrap_up_code,omitempty"`
+	WrapUpNote   string                 `protobuf:"bytes,22,opt,name=wrap_up_note,json=wrapUpNote,proto3" json:"wrap_up_note,omitempty"`
+	Events       []*CallEvent           `protobuf:"bytes,23,rep,name=events,proto3" json:"events,omitempty"`
+	Recordings   []*Recording           `protobuf:"bytes,24,rep,name=recordings,proto3" json:"recordings,omitempty"`
+	Test         bool                   `protobuf:"varint,25,opt,name=test,proto3" json:"test,omitempty"`
+	HasRecording bool                   `protobuf:"varint,26,opt,name=has_recording,json=hasRecording,proto3" json:"has_recording,omitempty"`
+	// How many of the call's stays a filter on stays matched; a call may come back
+	// to a queue. 0 with other filters.
+	MatchedStays  uint32 `protobuf:"varint,27,opt,name=matched_stays,json=matchedStays,proto3" json:"matched_stays,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -482,11 +499,19 @@ func (x *Call) GetHasRecording() bool {
 	return false
 }
 
+func (x *Call) GetMatchedStays() uint32 {
+	if x != nil {
+		return x.MatchedStays
+	}
+	return 0
+}
+
 // CallEvent is one line of the call's timeline.
 type CallEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	At    *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
-	// "started", "answered", "menu", "queued", "offered", "offer_ended", "talking", "held", "moved", "ended", "wrap_up".
+	// "started", "answered", "menu", "queued", "offered", "offer_ended", "left_queue",
+	// "talking", "moved", "ended", "wrap_up"; params in cloud/conversations/timeline.go.
 	Kind          string            `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
 	Params        map[string]string `protobuf:"bytes,3,rep,name=params,proto3" json:"params,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
@@ -1897,7 +1922,7 @@ var File_trunkline_cloud_v1_calls_proto protoreflect.FileDescriptor
 
 const file_trunkline_cloud_v1_calls_proto_rawDesc = "" +
 	"\n" +
-	"\x1etrunkline/cloud/v1/calls.proto\x12\x12trunkline.cloud.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!trunkline/access/v1/options.proto\"\xcb\x02\n" +
+	"\x1etrunkline/cloud/v1/calls.proto\x12\x12trunkline.cloud.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!trunkline/access/v1/options.proto\"\xe3\x02\n" +
 	"\n" +
 	"CallFilter\x12.\n" +
 	"\x04from\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
@@ -1908,7 +1933,8 @@ const file_trunkline_cloud_v1_calls_proto_rawDesc = "" +
 	"\boutcomes\x18\x06 \x03(\tB\x06\x92\xb5\x18\x020\n" +
 	"R\boutcomes\x12\x1e\n" +
 	"\x06number\x18\a \x01(\tB\x06\x92\xb5\x18\x02\x18 R\x06number\x120\n" +
-	"\x14within_service_level\x18\b \x01(\bR\x12withinServiceLevel\"\x8f\x01\n" +
+	"\x14within_service_level\x18\b \x01(\bR\x12withinServiceLevel\x12\x16\n" +
+	"\x06queued\x18\t \x01(\bR\x06queued\"\x8f\x01\n" +
 	"\x10ListCallsRequest\x126\n" +
 	"\x06filter\x18\x01 \x01(\v2\x1e.trunkline.cloud.v1.CallFilterR\x06filter\x12\x1d\n" +
 	"\n" +
@@ -1916,7 +1942,7 @@ const file_trunkline_cloud_v1_calls_proto_rawDesc = "" +
 	"\tpage_size\x18\x03 \x01(\rB\a\x92\xb5\x18\x03(\xc8\x01R\bpageSize\"k\n" +
 	"\x11ListCallsResponse\x12.\n" +
 	"\x05calls\x18\x01 \x03(\v2\x18.trunkline.cloud.v1.CallR\x05calls\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xe2\x06\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x87\a\n" +
 	"\x04Call\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x17\n" +
 	"\asite_id\x18\x02 \x01(\tR\x06siteId\x12\x1b\n" +
@@ -1953,7 +1979,8 @@ const file_trunkline_cloud_v1_calls_proto_rawDesc = "" +
 	"recordings\x18\x18 \x03(\v2\x1d.trunkline.cloud.v1.RecordingR\n" +
 	"recordings\x12\x12\n" +
 	"\x04test\x18\x19 \x01(\bR\x04test\x12#\n" +
-	"\rhas_recording\x18\x1a \x01(\bR\fhasRecording\"\xc9\x01\n" +
+	"\rhas_recording\x18\x1a \x01(\bR\fhasRecording\x12#\n" +
+	"\rmatched_stays\x18\x1b \x01(\rR\fmatchedStays\"\xc9\x01\n" +
 	"\tCallEvent\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12A\n" +

@@ -475,7 +475,8 @@ type Offer struct {
 	AgentId   string                 `protobuf:"bytes,1,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"`
 	OfferedAt int64                  `protobuf:"varint,2,opt,name=offered_at,json=offeredAt,proto3" json:"offered_at,omitempty"`
 	EndedAt   int64                  `protobuf:"varint,3,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
-	// "accepted", "rejected", "no_answer", "caller_hung_up", "agent_lost".
+	// "accepted", "rejected", "no_answer", "caller_hung_up", "caller_left" (back
+	// into the flow), "call_lost", "agent_lost".
 	Outcome       string `protobuf:"bytes,4,opt,name=outcome,proto3" json:"outcome,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

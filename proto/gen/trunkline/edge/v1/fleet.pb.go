@@ -2325,10 +2325,14 @@ func (x *ApplyResponse) GetIndex() uint64 {
 }
 
 type AddNodeRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	NodeAddr      string                 `protobuf:"bytes,2,opt,name=node_addr,json=nodeAddr,proto3" json:"node_addr,omitempty"`
-	WebUrl        string                 `protobuf:"bytes,3,opt,name=web_url,json=webUrl,proto3" json:"web_url,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Name     string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	NodeAddr string                 `protobuf:"bytes,2,opt,name=node_addr,json=nodeAddr,proto3" json:"node_addr,omitempty"`
+	WebUrl   string                 `protobuf:"bytes,3,opt,name=web_url,json=webUrl,proto3" json:"web_url,omitempty"`
+	SipAddr  string                 `protobuf:"bytes,4,opt,name=sip_addr,json=sipAddr,proto3" json:"sip_addr,omitempty"`
+	Version  string                 `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
+	// Of the process that asks, see PingRequest.
+	Incarnation   string `protobuf:"bytes,6,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2380,6 +2384,27 @@ func (x *AddNodeRequest) GetNodeAddr() string {
 func (x *AddNodeRequest) GetWebUrl() string {
 	if x != nil {
 		return x.WebUrl
+	}
+	return ""
+}
+
+func (x *AddNodeRequest) GetSipAddr() string {
+	if x != nil {
+		return x.SipAddr
+	}
+	return ""
+}
+
+func (x *AddNodeRequest) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *AddNodeRequest) GetIncarnation() string {
+	if x != nil {
+		return x.Incarnation
 	}
 	return ""
 }
@@ -2667,13 +2692,13 @@ const file_trunkline_edge_v1_fleet_proto_rawDesc = "" +
 	"\x11PushFactsResponse\x12\x1d\n" +
 	"\n" +
 	"high_water\x18\x01 \x01(\x04R\thighWater\x12 \n" +
-	"\vquarantined\x18\x02 \x01(\rR\vquarantined\"\xc8\x01\n" +
+	"\vquarantined\x18\x02 \x01(\rR\vquarantined\"\xda\x01\n" +
 	"\n" +
 	"LiveTenant\x12\x1b\n" +
 	"\ttenant_id\x18\x01 \x01(\x03R\btenantId\x12\x0e\n" +
-	"\x02at\x18\x02 \x01(\x03R\x02at\x124\n" +
-	"\x06queues\x18\x03 \x03(\v2\x1c.trunkline.edge.v1.LiveQueueR\x06queues\x124\n" +
-	"\x06agents\x18\x04 \x03(\v2\x1c.trunkline.edge.v1.LiveAgentR\x06agents\x12!\n" +
+	"\x02at\x18\x02 \x01(\x03R\x02at\x12=\n" +
+	"\x06queues\x18\x03 \x03(\v2\x1c.trunkline.edge.v1.LiveQueueB\a\x92\xb5\x18\x030\xd0\x0fR\x06queues\x12=\n" +
+	"\x06agents\x18\x04 \x03(\v2\x1c.trunkline.edge.v1.LiveAgentB\a\x92\xb5\x18\x030\x90NR\x06agents\x12!\n" +
 	"\fcalls_active\x18\x05 \x01(\rR\vcallsActive\"\x8e\x02\n" +
 	"\tLiveQueue\x12\x19\n" +
 	"\bqueue_id\x18\x01 \x01(\tR\aqueueId\x12\x18\n" +
@@ -2770,11 +2795,14 @@ const file_trunkline_edge_v1_fleet_proto_rawDesc = "" +
 	"\bcommands\x18\x01 \x03(\fB\a\x92\xb5\x18\x030\xe8\aR\bcommands\"?\n" +
 	"\rApplyResponse\x12\x18\n" +
 	"\aresults\x18\x01 \x03(\fR\aresults\x12\x14\n" +
-	"\x05index\x18\x02 \x01(\x04R\x05index\"Z\n" +
+	"\x05index\x18\x02 \x01(\x04R\x05index\"\xb1\x01\n" +
 	"\x0eAddNodeRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n" +
 	"\tnode_addr\x18\x02 \x01(\tR\bnodeAddr\x12\x17\n" +
-	"\aweb_url\x18\x03 \x01(\tR\x06webUrl\"U\n" +
+	"\aweb_url\x18\x03 \x01(\tR\x06webUrl\x12\x19\n" +
+	"\bsip_addr\x18\x04 \x01(\tR\asipAddr\x12\x18\n" +
+	"\aversion\x18\x05 \x01(\tR\aversion\x12 \n" +
+	"\vincarnation\x18\x06 \x01(\tR\vincarnation\"U\n" +
 	"\vPingRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x10\n" +

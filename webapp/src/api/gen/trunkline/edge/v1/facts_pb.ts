@@ -282,7 +282,8 @@ export type Offer = Message<"trunkline.edge.v1.Offer"> & {
   endedAt: bigint;
 
   /**
-   * "accepted", "rejected", "no_answer", "caller_hung_up", "agent_lost".
+   * "accepted", "rejected", "no_answer", "caller_hung_up", "caller_left" (back
+   * into the flow), "call_lost", "agent_lost".
    *
    * @generated from field: string outcome = 4;
    */
