@@ -119,7 +119,7 @@ type Offer struct {
 	AgentID   string `cbor:"1,keyasint"`
 	OfferedAt int64  `cbor:"2,keyasint"`
 	EndedAt   int64  `cbor:"3,keyasint,omitempty"`
-	Outcome   string `cbor:"4,keyasint,omitempty"` // accepted, rejected, no_answer, caller_hung_up, agent_lost
+	Outcome   string `cbor:"4,keyasint,omitempty"` // accepted, rejected, no_answer, caller_hung_up, caller_left, call_lost, agent_lost
 }
 
 // Talk is one conversation with one agent.

@@ -2,8 +2,10 @@ package switchboard
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -92,7 +94,9 @@ func (b *mailbox) run() {
 			if up, ok := ev.(agentLegUp); ok {
 				b.adopt(up)
 			}
-			for _, a := range b.m.step(ev, b.sb.cfg.State.Now()) {
+			actions := b.m.step(ev, b.sb.cfg.State.Now())
+			b.log.Debug("step", "event", word(ev), "phase", b.m.row.Phase, "actions", words(actions))
+			for _, a := range actions {
 				if _, over := a.(finish); over {
 					return
 				}
@@ -100,6 +104,17 @@ func (b *mailbox) run() {
 			}
 		}
 	}
+}
+
+// word names an event or action for the log.
+func word(v any) string { return strings.TrimPrefix(fmt.Sprintf("%T", v), "switchboard.") }
+
+func words(actions []action) []string {
+	out := make([]string, len(actions))
+	for i, a := range actions {
+		out[i] = word(a)
+	}
+	return out
 }
 
 // adopt makes the attached leg the one actions mean; an older one is closed.

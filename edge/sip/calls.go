@@ -1,0 +1,296 @@
+package sip
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// incoming admits an INVITE that opens a dialog and hands it to the handler.
+func (ua *UA) incoming(req *sip.Request, tx *sip.ServerTx) {
+	src, _ := netip.ParseAddrPort(req.Source())
+	in := &Incoming{
+		SIPCallID: req.CallID().Value(), At: time.Now(),
+		Source: netip.AddrPortFrom(src.Addr().Unmap(), src.Port()),
+		Called: number(userOf([]byte(req.Recipient.String()))),
+	}
+	if in.Called == "" {
+		in.Called = number(userOf([]byte(req.To().Address.String())))
+	}
+	in.Caller, in.CallerName = callerOf(req)
+	matching := ua.matching(in.Source.Addr())
+	if len(matching) == 0 { // taken off the list since the guard looked
+		ua.turnDown(req, tx, sip.StatusForbidden)
+		return
+	}
+	in.Trunk = ua.cfg.Choose(matching, in.Called)
+	v := &invite{
+		ua: ua, req: req, tx: tx, tag: newTag(), trunkID: in.Trunk.ID,
+		key:    inviteKey{in.SIPCallID, tagOf(req.From().Params), req.CSeq().SeqNo},
+		branch: req.Via().Params.GetOr("branch", ""),
+	}
+	in.inv = v
+	if status, reason := ua.admit(v, in.Trunk.MaxCalls); status != 0 {
+		res := ua.response(req, status, v.tag, nil)
+		if status == sip.StatusServiceUnavailable {
+			res.AppendHeader(sip.NewHeader("Retry-After", "5"))
+		}
+		ua.send(req, tx, res)
+		if reason != ReasonMerged {
+			ua.refused(in.refusal(reason, status))
+		}
+		return
+	}
+	_ = v.respond(ua.response(req, sip.StatusTrying, "", nil)) // sipgo repeats it on each repetition
+	ua.handler.Incoming(in)
+}
+
+// admit counts the INVITE in, or says how to refuse it.
+func (ua *UA) admit(v *invite, maxCalls int) (status int, reason string) {
+	ua.mu.Lock()
+	defer ua.mu.Unlock()
+	switch {
+	case ua.closed:
+		return sip.StatusServiceUnavailable, ReasonDraining
+	case ua.invites[v.key] != nil:
+		return sip.StatusLoopDetected, ReasonMerged
+	case ua.inFlight.Load() >= int64(ua.cfg.MaxInvitesInFlight):
+		return sip.StatusServiceUnavailable, ReasonOverload
+	case maxCalls > 0 && ua.calls[v.trunkID] >= maxCalls:
+		return sip.StatusServiceUnavailable, ReasonTrunkFull
+	}
+	ua.invites[v.key] = v
+	ua.calls[v.trunkID]++
+	ua.metrics.inFlight.Set(float64(ua.inFlight.Add(1)))
+	v.undecided = time.AfterFunc(ua.time.decide, v.expire)
+	return 0, ""
+}
+
+// inviteDone: a final response was chosen. What was accepted stays until its
+// leg ends, so that a second copy is still known as one.
+func (ua *UA) inviteDone(v *invite, accepted bool) {
+	ua.mu.Lock()
+	defer ua.mu.Unlock()
+	ua.metrics.inFlight.Set(float64(ua.inFlight.Add(-1)))
+	if !accepted {
+		ua.release(v)
+	}
+}
+
+func (ua *UA) release(v *invite) {
+	if ua.invites[v.key] == v {
+		delete(ua.invites, v.key)
+		ua.uncount(v.trunkID)
+	}
+}
+
+func (ua *UA) uncount(trunkID string) {
+	if ua.calls[trunkID]--; ua.calls[trunkID] <= 0 {
+		delete(ua.calls, trunkID)
+	}
+}
+
+func (ua *UA) invite(k inviteKey) *invite {
+	ua.mu.Lock()
+	defer ua.mu.Unlock()
+	return ua.invites[k]
+}
+
+// cancel answers a CANCEL: 200 when its INVITE is known, whatever becomes of
+// it, else 481 (RFC 3261 9.2).
+func (ua *UA) cancel(m *raw) (status int, text, tag string) {
+	v := ua.invite(inviteKeyOf(m))
+	if v == nil || v.branch != string(param(m.via, "branch")) {
+		return sip.StatusCallTransactionDoesNotExists, reasonPhrase(sip.StatusCallTransactionDoesNotExists), ""
+	}
+	v.cancel()
+	return sip.StatusOK, reasonPhrase(sip.StatusOK), v.tag
+}
+
+// prepare is Incoming.Prepare without the refusal.
+func (ua *UA) prepare(in *Incoming, ev Events) (*Leg, error) {
+	v := in.inv
+	offer, err := descriptionOf(v.req)
+	if err != nil {
+		return nil, err
+	}
+	port, err := ua.openPort()
+	if err != nil {
+		return nil, err
+	}
+	d := answering(v.req, v.tag)
+	d.TrunkID = in.Trunk.ID
+	d.Session = defaultSession(sessionID())
+	if offer != nil {
+		err = d.Session.accept(offer, port.LocalAddr().Addr().Is4())
+	}
+	l := ua.newLeg(in.Trunk, d, port, ev)
+	l.inv = v
+	if err == nil {
+		err = ua.attach(v, l)
+	}
+	if err != nil {
+		l.end()
+		_ = port.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// attach binds leg and invite; a CANCEL that comes meanwhile waits, and ends
+// the leg then.
+func (ua *UA) attach(v *invite, l *Leg) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := v.attach(l); err != nil {
+		return err
+	}
+	if err := ua.add(l); err != nil {
+		v.abandon()
+		return err
+	}
+	if a := l.d.Session.remote(); a.IsValid() {
+		l.port.SetRemote(a)
+	}
+	return nil
+}
+
+// verdict is the status and reason an error of negotiation is refused with.
+func verdict(err error) (status int, reason string) {
+	switch {
+	case errors.Is(err, ErrBadSDP):
+		return sip.StatusBadRequest, ReasonBadRequest
+	case errors.Is(err, ErrNoCodec):
+		return sip.StatusNotAcceptableHere, ReasonNoCodec
+	case errors.Is(err, ErrNoPort):
+		return sip.StatusInternalServerError, ReasonNoMediaPort
+	}
+	return sip.StatusInternalServerError, ""
+}
+
+func (ua *UA) add(l *Leg) error {
+	ua.mu.Lock()
+	defer ua.mu.Unlock()
+	if ua.closed {
+		return ErrStopped
+	}
+	k := l.d.key()
+	if ua.legs[k] != nil {
+		return fmt.Errorf("sip: dialog %s is here already", printable(k.callID, 80))
+	}
+	ua.legs[k] = l
+	if l.inv == nil {
+		ua.calls[l.trunk.ID]++
+	}
+	ua.metrics.legs.Set(float64(len(ua.legs)))
+	return nil
+}
+
+func (ua *UA) forget(l *Leg) {
+	ua.mu.Lock()
+	defer ua.mu.Unlock()
+	k := l.d.key()
+	if ua.legs[k] == l {
+		delete(ua.legs, k)
+		if l.inv == nil {
+			ua.uncount(l.trunk.ID)
+		}
+	}
+	if l.inv != nil {
+		ua.release(l.inv)
+	}
+	ua.metrics.legs.Set(float64(len(ua.legs)))
+}
+
+func (ua *UA) leg(k dialogKey) *Leg {
+	ua.mu.Lock()
+	defer ua.mu.Unlock()
+	return ua.legs[k]
+}
+
+// keyOf is the dialog a request of the peer belongs to.
+func keyOf(req *sip.Request) dialogKey {
+	return dialogKey{req.CallID().Value(), tagOf(req.To().Params), tagOf(req.From().Params)}
+}
+
+func (ua *UA) matching(a netip.Addr) []Trunk {
+	var m []Trunk
+	for _, t := range ua.cfg.Trunks() {
+		if contains(t.Allowed, a) {
+			m = append(m, t)
+		}
+	}
+	return m
+}
+
+// callerOf takes the network's word (RFC 3325) before the phone's. A caller
+// who asked for privacy has neither number nor name here.
+func callerOf(req *sip.Request) (num, name string) {
+	for _, h := range req.GetHeaders("privacy") {
+		for p := range strings.FieldsFuncSeq(strings.ToLower(h.Value()), func(r rune) bool { return r == ';' || r == ',' || r == ' ' }) {
+			if p == "id" || p == "user" {
+				return "", ""
+			}
+		}
+	}
+	from := req.From()
+	num, name = number(userOf([]byte(from.Address.String()))), displayName(from.DisplayName)
+	for _, header := range [...]string{"p-asserted-identity", "remote-party-id"} {
+		h := req.GetHeader(header)
+		if h == nil {
+			continue
+		}
+		var uri sip.Uri
+		shown, err := sip.ParseAddressValue(h.Value(), &uri, nil)
+		if n := number(userOf([]byte(uri.String()))); err == nil && n != "" {
+			if s := displayName(shown); s != "" {
+				name = s
+			}
+			return n, name
+		}
+	}
+	if num == "" {
+		name = ""
+	}
+	return num, name
+}
+
+func displayName(s string) string {
+	s = printable(strings.ReplaceAll(strings.Trim(s, `"`), `\"`, `"`), 128)
+	if strings.EqualFold(s, "anonymous") {
+		return ""
+	}
+	return s
+}
+
+// quotable makes s fit for a quoted string.
+func quotable(s string) string {
+	return strings.NewReplacer(`"`, "", `\`, "").Replace(printable(s, 128))
+}
+
+func newTag() string { return sip.GenerateTagN(20) }
+
+// firstSeq leaves room below 2^31 for a long call with many takeovers.
+func firstSeq() uint32 { return 1 + rand.Uint32N(1<<16) }
+
+func sessionID() uint64 { return uint64(rand.Uint32()) + 1 }
+
+func reasonPhrase(status int) string {
+	if text, ok := phrases[status]; ok {
+		return text
+	}
+	return "Response"
+}
+
+var phrases = map[int]string{
+	100: "Trying", 180: "Ringing", 200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
+	406: "Not Acceptable", 408: "Request Timeout", 410: "Gone", 415: "Unsupported Media Type", 420: "Bad Extension",
+	480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops",
+	484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 491: "Request Pending",
+	500: "Server Internal Error", 501: "Not Implemented", 503: "Service Unavailable", 603: "Decline",
+}

@@ -1,0 +1,64 @@
+// Package softphone is the browser's side of the site: the agent's desktop
+// stream and commands (AgentService), browser callers (CallerService), and the
+// WebRTC leg both speak through.
+//
+// The desktop stream is level-triggered: a subscriber is woken when something
+// about its agent changed, reads the newest state from the replica and sends
+// what differs from what it sent before. A slow browser therefore never queues
+// up old news, and a lost message cannot leave it wrong.
+package softphone
+
+import (
+	"context"
+
+	"trunkline/edge/call"
+	"trunkline/edge/media"
+	"trunkline/internal/grant"
+	agentv1 "trunkline/proto/gen/trunkline/agent/v1"
+	edgev1 "trunkline/proto/gen/trunkline/edge/v1"
+)
+
+// Site is what the desktop needs to know and change; edge/node provides it.
+type Site interface {
+	// Name of this node, and its number for stream epochs (new at each start).
+	Name() string
+	Epoch() uint64
+	// Now is site time, Unix microseconds.
+	Now() int64
+	Apply(ctx context.Context, key string, cmd call.Command) (call.Result, error)
+	Agent(id string) (call.Agent, bool)
+	Call(id string) (call.Call, bool)
+	Session(hash []byte) (call.Session, bool)
+	Position(callID string) int
+	Nodes() []call.NodeInfo
+	// Config is the tenant's active snapshot; nil when the tenant is not here.
+	Config(tenant int64) *edgev1.TenantConfig
+	Waiting(tenant int64, queueID string) (n int, longestSince int64)
+	// CloudLink: whether the cloud is there, when it was last, and how many of
+	// the tenant's facts it has not confirmed.
+	CloudLink(tenant int64) (connected bool, seenAt int64, waiting uint64)
+	// VerifyGrant checks a cloud access token.
+	VerifyGrant(token string) (grant.Claims, error)
+	// Suspended tells whether the tenant may sign in.
+	Suspended(tenant int64) bool
+	ICEServers(ctx context.Context, agentID string) []*agentv1.IceServer
+	// DayStart is the last midnight of the tenant's zone.
+	DayStart(tenant int64) int64
+}
+
+// Calls is what the desktop asks of the calls this node owns.
+type Calls interface {
+	// Drives is false while the call is still being taken over from a dead node.
+	Drives(callID string) bool
+	AttachAgent(callID, agentID, legID string, audio *media.Stream, closeLeg func()) error
+	AgentLegDown(callID, legID string)
+	Accept(ctx context.Context, callID, agentID string) error
+	Reject(ctx context.Context, callID, agentID string) error
+	Hangup(ctx context.Context, callID, agentID string) error
+	Hold(ctx context.Context, callID, agentID string, on bool) error
+	SendDigits(ctx context.Context, callID, agentID, digits string) error
+	// BrowserCall begins a call whose caller is a browser.
+	BrowserCall(t call.Ticket, secretHash []byte, callID string, audio *media.Stream, closeLeg func()) error
+	Digit(callID string, key byte)
+	CallerGone(callID, reason string)
+}
