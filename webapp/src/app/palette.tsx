@@ -1,0 +1,46 @@
+import { useLingui } from '@lingui/react/macro'
+import { createSpotlight, Spotlight } from '@mantine/spotlight'
+import { IconSearch, IconUser } from '@tabler/icons-react'
+import { useNavigate } from '@tanstack/react-router'
+import { useMe } from '@/api'
+import { paths } from './paths'
+import { visiblePages } from './shell'
+
+const [store, spotlight] = createSpotlight()
+export const openPalette = () => spotlight.open()
+
+/** Ctrl/Cmd-K: any page by its name. */
+export function Palette() {
+  const { t, i18n } = useLingui()
+  const navigate = useNavigate()
+  const me = useMe()
+  const actions = [
+    ...visiblePages(me).map(({ path, nav: { label, icon: Shown } }) => ({
+      id: path,
+      label: i18n._(label),
+      leftSection: <Shown size={16} stroke={1.75} aria-hidden />,
+      onClick: () => void navigate({ to: path }),
+    })),
+    {
+      id: paths.account,
+      label: t`Your account`,
+      leftSection: <IconUser size={16} aria-hidden />,
+      onClick: () => void navigate({ to: paths.account }),
+    },
+  ]
+  return (
+    <Spotlight
+      store={store}
+      actions={actions}
+      shortcut="mod + K"
+      nothingFound={t`No page has this name.`}
+      searchProps={{
+        leftSection: <IconSearch size={16} aria-hidden />,
+        placeholder: t`Go to a page…`,
+        'aria-label': t`Go to a page`,
+      }}
+      highlightQuery
+      radius="md"
+    />
+  )
+}

@@ -1,0 +1,21 @@
+import { Trans } from '@lingui/react/macro'
+import type { ReactNode } from 'react'
+import { PhoneNumber } from '@/ui'
+import type { CallView } from '../session/model'
+import classes from './desktop.module.css'
+
+/** The line under the caller: number, queue, menu path, and what else belongs there. */
+export function CallMeta({ call, children }: { call: CallView; children?: ReactNode }) {
+  return (
+    <p className={classes.meta}>
+      {call.callerName && <PhoneNumber e164={call.caller} />}
+      {call.queueName && (
+        <span data-testid="call-queue">
+          <Trans>Queue {call.queueName}</Trans>
+        </span>
+      )}
+      {children}
+      {call.menuPath.length > 0 && <span data-testid="call-menu-path">{call.menuPath.join(' › ')}</span>}
+    </p>
+  )
+}

@@ -1,0 +1,237 @@
+import { timestampFromMs } from '@bufbuild/protobuf/wkt'
+import { i18n } from '@lingui/core'
+import { I18nProvider } from '@lingui/react'
+import { act, cleanup, fireEvent, render, screen, within } from '@testing-library/react'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { UiProvider } from '@/ui'
+import { CredentialStore } from '../session/credentials'
+import { AgentSession } from '../session/session'
+import { AgentState, agentAt, CallState, callAt, callId, FakeChannels, FakeLocks, FakeSite, fakeStorage } from '../session/testing'
+import { pageTimer } from '../session/timer'
+import { Softphone } from '../softphone/softphone'
+import { FakeBrowser } from '../softphone/testing'
+import { desk } from './desk'
+import { DesktopPage } from './desktop-page'
+
+const start = 1_700_000_000_000
+let site: FakeSite
+let browser: FakeBrowser
+let session: AgentSession
+
+const settle = (ms = 0) => act(() => vi.advanceTimersByTimeAsync(ms))
+
+async function open(more: FakeSite['snapshot'] = {}) {
+  site.snapshot = {
+    agent: agentAt(AgentState.NOT_READY, start, { reason: 'signed_in' }),
+    siteMode: { cloudConnected: true },
+    stats: { handled: 4, missed: 1, talkMs: 600_000n, wrapUpMs: 120_000n },
+    queues: { queues: [{ id: 'q1', name: 'Support', waiting: 3, longestSince: timestampFromMs(start - 65_000) }] },
+    breakReasons: [{ id: 'lunch', name: 'Lunch' }],
+    wrapUpCodes: [{ id: 'sold', name: 'Sold something' }],
+    ...more,
+  } as FakeSite['snapshot']
+  session = new AgentSession({
+    own: 'http://n1',
+    connect: (url, token) => site.node(url).client(token),
+    credentials: new CredentialStore(fakeStorage()),
+    timer: pageTimer,
+    audio: (hooks) => new Softphone(browser.asBrowser(), hooks),
+    locks: new FakeLocks() as unknown as LockManager,
+    channel: new FakeChannels().open(),
+    handover: { grant: 'g' },
+  })
+  session.start()
+  render(
+    <I18nProvider i18n={i18n}>
+      <UiProvider scheme="light">
+        <DesktopPage session={session} />
+      </UiProvider>
+    </I18nProvider>,
+  )
+  await settle()
+}
+
+const offered = () =>
+  callAt(CallState.OFFERED, 3, {
+    offeredAt: timestampFromMs(start),
+    offerDeadline: timestampFromMs(start + 20_000),
+    enqueuedAt: timestampFromMs(start - 30_000),
+    menuPath: ['Support', 'Billing'],
+  })
+
+async function talking() {
+  await open()
+  site.send({ case: 'call', value: callAt(CallState.TALKING, 4, { talkingSince: timestampFromMs(start) }) })
+  site.send({ case: 'agent', value: agentAt(AgentState.TALKING, start + 1) })
+  await settle()
+}
+
+const key = async (pressed: string, target: Element = document.body) => {
+  fireEvent.keyDown(target, { key: pressed })
+  await settle()
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: start })
+  localStorage.clear()
+  desk.setState({ view: 'work', selected: undefined, past: [] })
+  site = new FakeSite(['http://n1', 'http://n2'])
+  browser = new FakeBrowser()
+  site.node('http://n1').answer = (name) => (name === 'negotiate' ? { sdpAnswer: 'v=0 answer' } : {})
+  // What the test's browser lacks: fonts, sound, media devices.
+  Object.defineProperty(document, 'fonts', { value: new EventTarget(), configurable: true })
+  Object.defineProperty(navigator, 'mediaDevices', { value: browser.devices, configurable: true })
+})
+afterEach(() => {
+  cleanup()
+  session.stop()
+  vi.useRealTimers()
+})
+
+describe('the desktop', () => {
+  it('shows state with reason, the day and the queues', async () => {
+    await open()
+    expect(screen.getByTestId('agent-state').textContent).toContain('Break')
+    expect(screen.getByTestId('agent-state').textContent).toContain('just signed in')
+    expect(screen.getByTestId('today-handled').textContent).toBe('4')
+    expect(screen.getByTestId('today-aht').textContent).toBe('3:00')
+    expect(screen.getByTestId('queues').textContent).toContain('3 waiting')
+    expect(screen.getByTestId('queues').textContent).toContain('1:05')
+    expect(screen.getByTestId('links').dataset.alive).toBe('2')
+  })
+
+  it('goes ready, but not without a microphone', async () => {
+    await open()
+    const node = site.node('http://n1')
+    node.answer = () => agentAt(AgentState.READY, start + 5)
+    browser.devices.inputs = []
+    fireEvent.click(screen.getByTestId('ready'))
+    await settle()
+    expect(node.commands).toEqual([])
+    expect(screen.getByTestId('check-microphone').textContent).toContain('No microphone is connected')
+    browser.devices.inputs = ['Headset']
+    fireEvent.click(screen.getByTestId('ready'))
+    await settle()
+    expect(node.commands.map(({ name }) => name)).toEqual(['setState'])
+    expect(screen.getByTestId('agent-state').dataset.state).toBe('ready')
+  })
+
+  it('says who calls, from where, how long they wait and how long is left, and answers by key', async () => {
+    await open()
+    site.send({ case: 'call', value: offered() })
+    await settle(20)
+    const card = within(screen.getByTestId('offer-card'))
+    expect(card.getByTestId('offer-caller').textContent).toBe('+86 10 1234 5678')
+    expect(card.getByTestId('call-queue').textContent).toBe('Queue Support')
+    expect(card.getByTestId('call-menu-path').textContent).toBe('Support › Billing')
+    expect(card.getByTestId('offer-wait').textContent).toMatch(/0:30/)
+    expect(card.getByTestId('offer-countdown').textContent).toMatch(/0:20 left/)
+    expect(window.__trunkline?.timings.at(-1)).toMatchObject({ name: 'offer_shown', callId })
+    expect(browser.output.open).toBe(false)
+
+    site.node('http://n1').answer = () => callAt(CallState.TALKING, 4, { talkingSince: timestampFromMs(start) })
+    await key('a')
+    expect(screen.getByTestId('talk-strip').dataset.callState).toBe('talking')
+    expect(screen.queryByTestId('offer-card')).toBeNull()
+    expect(browser.output.open).toBe(true)
+    expect(browser.last.track?.enabled).toBe(true)
+  })
+
+  it('explains the offer that was missed', async () => {
+    await open()
+    site.send({ case: 'call', value: offered() })
+    await settle()
+    site.send({ case: 'call', value: callAt(CallState.ENDED, 4, { endReason: 'no_answer' }) })
+    site.send({ case: 'agent', value: agentAt(AgentState.NOT_READY, start + 9, { reason: 'no_answer' }) })
+    await settle()
+    expect(screen.getByTestId('lost-offer').textContent).toContain('until the time to answer was over')
+    expect(screen.getByTestId('agent-state').textContent).toContain('did not answer')
+    expect(screen.getByText(/no more calls are offered until you go ready/)).toBeTruthy()
+  })
+
+  it('mutes and holds at once; keys do nothing in text fields', async () => {
+    await talking()
+    fireEvent.click(screen.getByTestId('mute'))
+    await settle()
+    expect(browser.last.track?.enabled).toBe(false)
+    expect(screen.getByTestId('mute').getAttribute('aria-pressed')).toBe('true')
+    await key('m')
+    expect(browser.last.track?.enabled).toBe(true)
+    const note = screen.getByTestId('wrap-up-note')
+    await key('m', note)
+    expect(browser.last.track?.enabled).toBe(true)
+    site.node('http://n1').answer = () => callAt(CallState.HELD, 5, { held: true })
+    await key('h')
+    expect(screen.getByTestId('talk-strip').dataset.callState).toBe('held')
+    expect(browser.last.track?.enabled).toBe(false)
+  })
+
+  it('sends digits from the keypad', async () => {
+    await talking()
+    await key('k')
+    await settle(200)
+    fireEvent.click(screen.getByTestId('digit-5'))
+    fireEvent.click(screen.getByTestId('digit-#'))
+    await settle()
+    expect(screen.getByTestId('sent-digits').textContent).toBe('5#')
+    expect(site.node('http://n1').commands.filter(({ name }) => name === 'sendDigits')).toHaveLength(2)
+  })
+
+  it('keeps code and note, and finishes the wrap-up', async () => {
+    await talking()
+    fireEvent.change(screen.getByTestId('wrap-up-note'), { target: { value: 'wants a refund' } })
+    site.send({
+      case: 'call',
+      value: callAt(CallState.WRAP_UP, 2, { endReason: 'caller', wrapUpDeadline: timestampFromMs(start + 30_000) }),
+    })
+    site.send({ case: 'agent', value: agentAt(AgentState.WRAP_UP, start + 10) })
+    await settle(100)
+    expect(screen.queryByTestId('talk-strip')).toBeNull()
+    expect((screen.getByTestId('wrap-up-note') as HTMLTextAreaElement).value).toBe('wants a refund')
+    expect(screen.getByTestId('wrap-up-countdown').textContent).toContain('0:30')
+    fireEvent.change(screen.getByTestId('wrap-up-code'), { target: { value: 'sold' } })
+    await settle(1_000)
+    expect(screen.getByTestId('draft-state').dataset.state).toBe('saved')
+    site.node('http://n1').answer = () => agentAt(AgentState.READY, start + 20)
+    fireEvent.click(screen.getByTestId('finish'))
+    await settle()
+    site.send({ case: 'call', value: callAt(CallState.ENDED, 3) })
+    await settle()
+    expect(screen.getByTestId('agent-state').dataset.state).toBe('ready')
+    expect(screen.getByTestId('rail-past').textContent).toContain('+86 10 1234 5678')
+  })
+
+  it('says site mode and how much waits', async () => {
+    await open({ siteMode: { cloudConnected: false, recordsWaiting: 3n, cloudSeenAt: timestampFromMs(start - 60_000) } })
+    expect(screen.getByTestId('site-mode').textContent).toContain('Calls work as always')
+    expect(screen.getByTestId('records-waiting').textContent).toContain('3 records wait')
+  })
+
+  it('says that no node answers, and keeps the call on the screen', async () => {
+    await talking()
+    for (const node of site.nodes) node.kill()
+    await settle()
+    expect(screen.getByTestId('connection-lost').textContent).toContain('The call goes on')
+    expect(screen.getByTestId('talk-strip')).toBeTruthy()
+  })
+
+  it('says why the session ended', async () => {
+    await open()
+    site.send({ case: 'signedOut', value: { reason: 'suspended' } })
+    await settle()
+    expect(screen.getByTestId('signed-out').dataset.reason).toBe('suspended')
+    expect(screen.getByText('Your company is suspended')).toBeTruthy()
+  })
+
+  it('shows the keys with ?, and lets them be changed', async () => {
+    await open()
+    await key('?')
+    fireEvent.click(screen.getByRole('button', { name: 'Change the key: Answer the call' }))
+    await settle()
+    fireEvent.keyDown(window, { key: 'z' })
+    await settle()
+    expect(within(screen.getByTestId('key-list')).getByText('Z')).toBeTruthy()
+    await key('Escape')
+    expect(screen.queryByTestId('key-list')).toBeNull()
+  })
+})

@@ -1,0 +1,89 @@
+import { Trans, useLingui } from '@lingui/react/macro'
+import { Button, Tooltip } from '@mantine/core'
+import { IconMicrophone, IconMicrophoneOff, IconPhoneOff, IconPlayerPause, IconPlayerPlay } from '@tabler/icons-react'
+import { agentStateLook, Duration, PhoneNumber, StatusBadge } from '@/ui'
+import type { CallView } from '../session/model'
+import { CallMeta } from './call-meta'
+import classes from './desktop.module.css'
+import { Key } from './key'
+import { Keypad } from './keypad'
+import { QualityDot } from './quality-dot'
+import { useAgent, useCommand } from './use-agent'
+
+/** The call in progress and what can be done with it. Hold shows at once and goes back, with the reason, when refused. */
+export function TalkStrip({ call }: { call: CallView }) {
+  const { i18n, t } = useLingui()
+  const command = useCommand()
+  const pending = useAgent((state) => state.pending[call.id])
+  const offsetMs = useAgent((state) => state.clockOffset)
+  const muted = useAgent((state) => state.muted === call.id)
+  const held = pending?.hold ?? (call.held || call.state === 'held')
+  const look = agentStateLook(held ? 'held' : 'talking')
+  return (
+    <section
+      className={classes.strip}
+      aria-label={t`Current call`}
+      data-testid="talk-strip"
+      data-call={call.id}
+      data-call-state={call.state}
+    >
+      <div className={classes.who}>
+        <p className={classes.caller} data-testid="talk-caller">
+          {call.callerName || <PhoneNumber e164={call.caller} />}
+        </p>
+        <CallMeta call={call}>
+          {call.recording && (
+            <span data-testid="recording">
+              <Trans>Recording</Trans>
+            </span>
+          )}
+        </CallMeta>
+      </div>
+      <StatusBadge tone={look.tone} icon={look.icon}>
+        {i18n._(look.word)}{' '}
+        {call.talkingSince !== undefined && <Duration since={new Date(call.talkingSince)} offsetMs={offsetMs} />}
+      </StatusBadge>
+      {muted && (
+        <StatusBadge tone="warning" icon={IconMicrophoneOff}>
+          <Trans>Muted</Trans>
+        </StatusBadge>
+      )}
+      <QualityDot callId={call.id} />
+      <div className={classes.controls}>
+        <Tooltip label={muted ? t`The caller does not hear you.` : t`The caller hears you.`} zIndex={500}>
+          <Button
+            variant={muted ? 'filled' : 'default'}
+            aria-pressed={muted}
+            data-testid="mute"
+            leftSection={muted ? <IconMicrophoneOff size={16} aria-hidden /> : <IconMicrophone size={16} aria-hidden />}
+            onClick={() => void command({ name: 'mute', callId: call.id, on: !muted })}
+          >
+            {muted ? <Trans>Speak</Trans> : <Trans>Mute</Trans>}
+            <Key of="mute" />
+          </Button>
+        </Tooltip>
+        <Button
+          variant={held ? 'filled' : 'default'}
+          aria-pressed={held}
+          data-testid="hold"
+          leftSection={held ? <IconPlayerPlay size={16} aria-hidden /> : <IconPlayerPause size={16} aria-hidden />}
+          onClick={() => void command({ name: 'hold', callId: call.id, on: !held })}
+        >
+          {held ? <Trans>Take back</Trans> : <Trans>Hold</Trans>}
+          <Key of="hold" />
+        </Button>
+        <Keypad callId={call.id} />
+        <Button
+          color="red"
+          data-testid="hangup"
+          leftSection={<IconPhoneOff size={16} aria-hidden />}
+          loading={pending?.hangup}
+          onClick={() => void command({ name: 'hangup', callId: call.id })}
+        >
+          <Trans>Hang up</Trans>
+          <Key of="hangup" />
+        </Button>
+      </div>
+    </section>
+  )
+}

@@ -1,0 +1,96 @@
+import { Trans, useLingui } from '@lingui/react/macro'
+import { Button } from '@mantine/core'
+import { IconCoffee, IconHeadset, IconMicrophone } from '@tabler/icons-react'
+import { agentStateLook, EmptyState, ExactTime, Facts, formatPhone, PhoneNumber, Section, Stack, StatusBadge } from '@/ui'
+import type { CallView } from '../session/model'
+import { show, useDesk } from './desk'
+import { useAgent } from './use-agent'
+import { endReasonWord, reasonHelp } from './words'
+import { WrapUp } from './wrap-up'
+
+/** The centre: the selected call, or what happens next. */
+export function Workspace() {
+  const selected = useDesk((desk) => desk.selected)
+  const call = useAgent((state) => state.calls.find(({ id }) => id === selected))
+  const past = useDesk((desk) => desk.past.find((item) => item.call.id === selected)?.call)
+  const shown = call ?? past
+  return shown ? <CallWork key={shown.id} call={shown} over={!call} /> : <Idle />
+}
+
+function CallWork({ call, over }: { call: CallView; over: boolean }) {
+  const { i18n, t } = useLingui()
+  const breaks = { offered: 'ringing', talking: 'talking', held: 'held', wrap_up: 'wrap_up', ended: 'offline' } as const
+  const look = agentStateLook(breaks[call.state])
+  const ended = endReasonWord(call.endReason)
+  const date = (ms: number | undefined) => ms !== undefined && <ExactTime at={new Date(ms)} style="time" />
+  return (
+    <Stack gap="loose">
+      <Section
+        title={call.callerName || (call.caller ? formatPhone(call.caller) : t`Withheld number`)}
+        why={ended && i18n._(ended)}
+        action={
+          over ? (
+            <StatusBadge tone="off">
+              <Trans context="call">Over</Trans>
+            </StatusBadge>
+          ) : (
+            <StatusBadge tone={look.tone} icon={look.icon}>
+              {i18n._(look.word)}
+            </StatusBadge>
+          )
+        }
+      >
+        <Facts
+          of={[
+            [t`Caller`, <PhoneNumber key="caller" e164={call.caller} />],
+            [t`Called`, <PhoneNumber key="called" e164={call.called} />],
+            call.queueName !== '' && [t`Queue`, call.queueName],
+            call.menuPath.length > 0 && [t`Chosen in the menu`, call.menuPath.join(' › ')],
+            call.enqueuedAt !== undefined && [t`Waiting since`, date(call.enqueuedAt)],
+            call.talkingSince !== undefined && [t`Talking since`, date(call.talkingSince)],
+            call.endedAt !== undefined && [t`Ended`, date(call.endedAt)],
+          ]}
+        />
+      </Section>
+      {!over && call.state !== 'offered' && (
+        <Section
+          title={t`Wrap-up`}
+          why={
+            call.state === 'wrap_up'
+              ? t`Note what is needed later, then finish to take the next call.`
+              : t`You may begin during the call.`
+          }
+        >
+          <WrapUp call={call} />
+        </Section>
+      )}
+    </Stack>
+  )
+}
+
+function Idle() {
+  const { i18n } = useLingui()
+  const agent = useAgent((state) => state.agent)
+  if (!agent) return null
+  const help = agent.state === 'not_ready' ? reasonHelp[agent.reason] : undefined
+  if (agent.state === 'ready') {
+    return (
+      <EmptyState icon={IconHeadset} title={<Trans>Waiting for the next call</Trans>}>
+        <Trans>Calls ring here and above. This page may stay in the background.</Trans>
+      </EmptyState>
+    )
+  }
+  return (
+    <EmptyState
+      icon={agent.reason === 'signed_in' ? IconMicrophone : IconCoffee}
+      title={<Trans>No calls are offered to you</Trans>}
+      action={
+        <Button variant="default" leftSection={<IconMicrophone size={16} aria-hidden />} onClick={() => show('check')}>
+          <Trans>Check microphone and connection</Trans>
+        </Button>
+      }
+    >
+      {help ? i18n._(help) : <Trans>Go ready in the bar above when you want to take calls.</Trans>}
+    </EmptyState>
+  )
+}

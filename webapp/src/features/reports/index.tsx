@@ -1,0 +1,2 @@
+/** Reports from the event log. */
+export { ReportsPage } from './queues'

@@ -1,0 +1,4 @@
+/** Sites with their nodes, trunks and numbers. */
+export { NumbersPage } from './numbers'
+export { SitePage } from './site'
+export { SitesPage } from './sites'

@@ -1,0 +1,108 @@
+import { Trans, useLingui } from '@lingui/react/macro'
+import { useParams } from '@tanstack/react-router'
+import { useStream } from '@/api'
+import { SiteService, type WatchSiteResponse } from '@/api/gen/trunkline/cloud/v1/sites_pb'
+import { paths } from '@/app/paths'
+import { CopyField, EmptyState, ErrorState, Notice, Page, Section, Skeleton, Stack, Switcher, useAddress, useNow } from '@/ui'
+import { JoinSection } from './join'
+import { Nodes } from './nodes'
+import { RefusedCalls } from './refused'
+import { SiteTrunks } from './trunk-health'
+import { SiteStatus } from './words'
+
+/** The cloud sends the whole picture when something changes, and at least every 5 s. */
+const SILENCE_MS = 15_000
+
+/** One site, live: nodes, trunks, refused calls, and the log of joining. */
+export function SitePage() {
+  const { t } = useLingui()
+  const { siteId = '' } = useParams({ strict: false }) as { siteId?: string }
+  const { latest, connected, receivedAt, error } = useStream(
+    SiteService.method.watchSite,
+    { id: siteId },
+    { silenceMs: SILENCE_MS },
+  )
+  const [address, setAddress] = useAddress()
+  const site = latest?.site
+  const back = { to: paths.sites, label: t`Sites` }
+  if (!latest || !site) {
+    return (
+      <Page title={t`Site`} back={back}>
+        {error ? <ErrorState error={error} /> : <Skeleton rows={8} />}
+      </Page>
+    )
+  }
+  const tab = address.tab ?? (site.nodes.length === 0 && !site.hosted ? 'join' : 'nodes')
+  return (
+    <Page
+      title={site.name}
+      why={
+        site.hosted
+          ? t`The hosted site: nodes run by the platform.`
+          : t`Your own nodes. One works; three survive the loss of any one.`
+      }
+      back={back}
+      status={<SiteStatus site={site} />}
+      filters={
+        <Switcher
+          label={t`Show`}
+          value={tab}
+          onChange={(value) => setAddress({ tab: value })}
+          options={[
+            { value: 'nodes', label: t`Nodes` },
+            { value: 'trunks', label: t`Trunks` },
+            { value: 'refused', label: t`Refused calls` },
+            ...(site.hosted ? [] : [{ value: 'join', label: t`Join a node` }]),
+          ]}
+        />
+      }
+    >
+      {!connected && receivedAt !== undefined && <Stale since={receivedAt} />}
+      <Tab tab={tab} latest={latest} />
+    </Page>
+  )
+}
+
+function Stale({ since }: { since: number }) {
+  const age = Math.round((useNow(1000) - since) / 1000)
+  return (
+    <Notice tone="warning" title={<Trans>Not live: what you see is {age} s old.</Trans>}>
+      <Trans>The connection to the cloud dropped; it is being opened again. Calls at the site go on.</Trans>
+    </Notice>
+  )
+}
+
+function Tab({ tab, latest }: { tab: string; latest: WatchSiteResponse }) {
+  const { t } = useLingui()
+  const { site } = latest
+  if (!site) return null
+  switch (tab) {
+    case 'trunks':
+      return <SiteTrunks trunks={latest.trunks} />
+    case 'refused':
+      return <RefusedCalls refused={latest.refused} />
+    case 'join':
+      return <JoinSection siteId={site.id} log={latest.joinLog} />
+  }
+  return (
+    <Stack gap="loose">
+      {site.nodes.length === 0 ? (
+        <EmptyState title={<Trans>No node has joined yet</Trans>}>
+          <Trans>Open “Join a node” for the one command to run on your machine.</Trans>
+        </EmptyState>
+      ) : (
+        <Nodes nodes={site.nodes} />
+      )}
+      {site.agentUrls.length > 0 && (
+        <Section
+          title={t`Addresses for agents`}
+          why={t`Agents open these. Any of them works; the others take over when it is gone.`}
+        >
+          {site.agentUrls.map((url) => (
+            <CopyField key={url} label={t`Address`} value={url} hideLabel />
+          ))}
+        </Section>
+      )}
+    </Stack>
+  )
+}

@@ -1,0 +1,90 @@
+import type { MessageDescriptor } from '@lingui/core'
+import { msg } from '@lingui/core/macro'
+import {
+  type Icon,
+  IconAlertTriangle,
+  IconBell,
+  IconCircleCheck,
+  IconCircleX,
+  IconCoffee,
+  IconHourglass,
+  IconNotes,
+  IconPhone,
+  IconPhoneCalling,
+  IconPhoneOff,
+  IconPhonePause,
+  IconPlugConnectedX,
+  IconRobot,
+  IconUserOff,
+} from '@tabler/icons-react'
+import { AgentState } from '@/api/gen/trunkline/agent/v1/agent_pb'
+import type { Tone } from './status'
+
+/** How a state looks everywhere: the same tone, icon and word on desktop, wallboard and report. */
+export interface Look {
+  tone: Tone
+  icon: Icon
+  word: MessageDescriptor
+}
+
+const agentLooks = {
+  offline: { tone: 'off', icon: IconPlugConnectedX, word: msg`Offline` },
+  not_ready: { tone: 'warning', icon: IconCoffee, word: msg`Break` },
+  ready: { tone: 'ready', icon: IconCircleCheck, word: msg`Ready` },
+  reserved: { tone: 'busy', icon: IconBell, word: msg`Reserved` },
+  ringing: { tone: 'busy', icon: IconPhoneCalling, word: msg`Ringing` },
+  talking: { tone: 'busy', icon: IconPhone, word: msg`Talking` },
+  held: { tone: 'warning', icon: IconPhonePause, word: msg`On hold` },
+  wrap_up: { tone: 'after', icon: IconNotes, word: msg`Wrap-up` },
+} satisfies Record<string, Look>
+
+const byNumber: Partial<Record<AgentState, keyof typeof agentLooks>> = {
+  [AgentState.OFFLINE]: 'offline',
+  [AgentState.NOT_READY]: 'not_ready',
+  [AgentState.READY]: 'ready',
+  [AgentState.RESERVED]: 'reserved',
+  [AgentState.RINGING]: 'ringing',
+  [AgentState.TALKING]: 'talking',
+  [AgentState.HELD]: 'held',
+  [AgentState.WRAP_UP]: 'wrap_up',
+}
+
+/** By the enum of agent.v1, or its name as in FloorAgent.state ("talking", "AGENT_STATE_TALKING"). Unknown is offline. */
+export function agentStateLook(state: AgentState | string): Look {
+  const name = typeof state === 'number' ? byNumber[state] : state.replace(/^AGENT_STATE_/, '').toLowerCase()
+  return agentLooks[name as keyof typeof agentLooks] ?? agentLooks.offline
+}
+
+const outcomeLooks: Record<string, Look> = {
+  answered: { tone: 'ready', icon: IconPhone, word: msg`Answered` },
+  abandoned: { tone: 'breach', icon: IconPhoneOff, word: msg`Abandoned` },
+  abandoned_short: { tone: 'off', icon: IconPhoneOff, word: msg`Abandoned early` },
+  self_service: { tone: 'busy', icon: IconRobot, word: msg`Self-service` },
+  max_wait: { tone: 'warning', icon: IconUserOff, word: msg`Waited too long` },
+  failed: { tone: 'breach', icon: IconPlugConnectedX, word: msg`Failed` },
+}
+
+/** By Call.outcome. */
+export const callOutcomeLook = (outcome: string): Look =>
+  outcomeLooks[outcome] ?? { tone: 'off', icon: IconPhone, word: msg`In progress` }
+
+const siteLooks: Record<string, Look> = {
+  healthy: { tone: 'ready', icon: IconCircleCheck, word: msg`Healthy` },
+  degraded: { tone: 'warning', icon: IconAlertTriangle, word: msg`Degraded` },
+  down: { tone: 'breach', icon: IconCircleX, word: msg`Down` },
+  waiting_for_nodes: { tone: 'off', icon: IconHourglass, word: msg`Waiting for nodes` },
+}
+
+/** By Site.status. */
+export const siteStatusLook = (status: string): Look =>
+  siteLooks[status] ?? { tone: 'off', icon: IconHourglass, word: msg`Unknown` }
+
+const nodeLooks: Record<string, Look> = {
+  up: { tone: 'ready', icon: IconCircleCheck, word: msg`Up` },
+  joining: { tone: 'warning', icon: IconHourglass, word: msg`Joining` },
+  down: { tone: 'breach', icon: IconCircleX, word: msg`Down` },
+}
+
+/** By SiteNode.status. */
+export const nodeStatusLook = (status: string): Look =>
+  nodeLooks[status] ?? { tone: 'off', icon: IconHourglass, word: msg`Unknown` }
