@@ -1,0 +1,88 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"trunkline/internal/audio"
+	agentv1 "trunkline/proto/gen/trunkline/agent/v1"
+	cloudv1 "trunkline/proto/gen/trunkline/cloud/v1"
+)
+
+// TestCall is the main job: a caller, the menu, the queue, an agent, both hear
+// each other, and the call is in the cloud afterwards.
+func TestCall(t *testing.T) {
+	c, ua := cluster(t)
+	ctx := testContext(t, 90*time.Second)
+	tn := newTenant(ctx, t, c)
+	desk := tn.desk(ctx, t, "ada", 1)
+	if err := desk.Ready(ctx); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	call := tn.dial(ctx, t, ua, 0, tone(400))
+	call.Press("1")
+	offer, err := desk.WaitCall(ctx, agentv1.CallState_CALL_STATE_OFFERED)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if offer.GetCaller() != "+4930111222" || offer.GetQueueName() == "" || len(offer.GetMenuPath()) != 1 {
+		t.Errorf("offer: %v", offer)
+	}
+	leg, err := desk.Answer(ctx, offer, tone(1000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leg.Close()
+	eventually(ctx, t, "the agent hears the caller", func() error { return hears(leg.Heard(), 400) })
+	eventually(ctx, t, "the caller hears the agent", func() error { return hears(call.Heard().Audio, 1000) })
+	call.Hangup(ctx)
+	if err := desk.WaitState(ctx, agentv1.AgentState_AGENT_STATE_WRAP_UP); err != nil {
+		t.Fatal(err)
+	}
+	if err := desk.FinishWrapUp(ctx, offer.GetId(), desk.Codes()[0].GetId(), "asked about the invoice"); err != nil {
+		t.Fatal(err)
+	}
+	var rec *cloudv1.Call
+	eventually(ctx, t, "the record is in the cloud", func() (err error) {
+		rec, err = tn.owner.Calls().GetCall(ctx, &cloudv1.GetCallRequest{Id: offer.GetId()})
+		if err == nil && rec.GetWrapUpCode() == "" {
+			err = fmt.Errorf("no wrap-up code yet")
+		}
+		return err
+	})
+	if rec.GetOutcome() != "answered" || rec.GetAgentId() != desk.Agent().GetId() || rec.GetEndedBy() != "caller" {
+		t.Errorf("record: %v", rec)
+	}
+	eventually(ctx, t, "the report counts the call", func() error {
+		r, err := tn.owner.Reports().QueueReport(ctx, &cloudv1.QueueReportRequest{
+			From: timestamppb.New(began.Add(-time.Hour)), To: timestamppb.New(began.Add(time.Hour)),
+		})
+		if err == nil && (r.GetTotal().GetOffered() != 1 || r.GetTotal().GetAnswered() != 1) {
+			err = fmt.Errorf("total %v", r.GetTotal())
+		}
+		return err
+	})
+}
+
+// window is how much of what was heard is measured: the newest second.
+const window = 8000
+
+// tone is one second of a sine at -12 dB, u-law; whole cycles, so it loops.
+func tone(hz float64) []byte { return audio.AppendULaw(nil, audio.Tone(hz, -12, window)) }
+
+// hears tells whether the newest second is the tone and little else.
+func hears(ulaw []byte, hz float64) error {
+	if len(ulaw) < window {
+		return fmt.Errorf("only %d samples heard", len(ulaw))
+	}
+	pcm := audio.AppendPCM(nil, ulaw[len(ulaw)-window:])
+	all, at := audio.Level(pcm), audio.ToneLevel(pcm, hz)
+	if all < -20 || at < all-1.5 {
+		return fmt.Errorf("heard %.1f dB, of which %.0f Hz %.1f dB", all, hz, at)
+	}
+	return nil
+}

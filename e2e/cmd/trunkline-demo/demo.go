@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"trunkline/e2e/carrier"
+	"trunkline/e2e/harness"
+)
+
+const (
+	endpointsFile = "endpoints.json"
+	peopleFile    = "people.json"
+	demoNumber    = "+498912345600"
+	adminEmail    = "admin@platform.example"
+	// restartAfter is how long a killed node stays away.
+	restartAfter = 10 * time.Second
+)
+
+type demo struct {
+	cluster *harness.Cluster
+	carrier *carrier.Carrier
+	dir     string
+	log     *demoLog
+
+	mu sync.Mutex // of the endpoints file
+}
+
+// login is one person in endpoints.json.
+type login struct {
+	Email    string `json:"email"`
+	Password string `json:"password"`
+}
+
+type users struct {
+	Platform   login   `json:"platform"`
+	Owner      login   `json:"owner"`
+	Supervisor login   `json:"supervisor"`
+	Agents     []login `json:"agents"`
+}
+
+func who(email string) login { return login{Email: email, Password: harness.Password} }
+
+var demoUsers = users{
+	Platform: who(adminEmail), Owner: who("owner@demo.example"), Supervisor: who("supervisor@demo.example"),
+	Agents: []login{who("ada@demo.example"), who("bo@demo.example")},
+}
+
+// people makes the platform admin and the demo tenant once, by the same steps
+// a person takes: sign up, read the mail, invite, accept.
+func (d *demo) people(ctx context.Context) error {
+	mark := filepath.Join(d.dir, peopleFile)
+	if _, err := os.Stat(mark); err == nil {
+		return nil
+	}
+	d.log.say("signing up the demo tenant")
+	c := d.cluster
+	if _, err := c.CloudCommand(ctx, harness.Password+"\n", "admin", "create", "--email", adminEmail, "--password-stdin"); err != nil {
+		return err
+	}
+	owner, err := c.SignUp(ctx, demoUsers.Owner.Email, "Demo Company", "en")
+	if err != nil {
+		return err
+	}
+	if err := c.UseHostedSite(ctx, owner, demoNumber); err != nil {
+		return err
+	}
+	if _, err := c.Invite(ctx, owner, demoUsers.Supervisor.Email, "Sasha Supervisor", "supervisor"); err != nil {
+		return err
+	}
+	for i, name := range []string{"Ada Agent", "Bo Agent"} {
+		if _, err := c.Invite(ctx, owner, demoUsers.Agents[i].Email, name, "agent"); err != nil {
+			return err
+		}
+	}
+	return writeJSON(mark, demoUsers)
+}
+
+// endpoints is the contract for scripts.
+type endpoints struct {
+	Web      string         `json:"web"`
+	Mailbox  string         `json:"mailbox"`
+	SIP      []sipEndpoint  `json:"sip"`
+	Number   string         `json:"number"`
+	Users    users          `json:"users"`
+	Nodes    []nodeEndpoint `json:"nodes"`
+	Postgres string         `json:"postgres"`
+}
+
+type sipEndpoint struct {
+	Site string `json:"site"`
+	Node string `json:"node"`
+	UDP  string `json:"udp"`
+	TCP  string `json:"tcp"`
+}
+
+type nodeEndpoint struct {
+	Site string `json:"site"`
+	Name string `json:"name"`
+	PID  int    `json:"pid"`
+	URL  string `json:"url"`
+}
+
+func (d *demo) writeEndpoints() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e := endpoints{
+		Web: d.cluster.Web, Mailbox: "http://" + d.cluster.Mailbox.WebAddr(), Number: demoNumber,
+		Users: demoUsers, Postgres: d.cluster.Postgres,
+	}
+	for _, n := range d.cluster.Nodes {
+		e.SIP = append(e.SIP, sipEndpoint{Site: harness.SiteName, Node: n.Name, UDP: n.Ready.SIPUDP, TCP: n.Ready.SIPTCP})
+		e.Nodes = append(e.Nodes, nodeEndpoint{Site: harness.SiteName, Name: n.Name, PID: d.cluster.Process(n).PID(), URL: n.Ready.Web})
+	}
+	return writeJSON(filepath.Join(d.dir, endpointsFile), e)
+}
+
+func writeJSON(path string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	tmp := path + ".new"
+	if err := os.WriteFile(tmp, append(b, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
+func (d *demo) welcome(took time.Duration) {
+	fmt.Printf(`
+  Trunkline is running (started in %.1f s).
+
+    Web app      %s
+    Mailbox      http://%s
+    Number       %s   (SIP: %s, %s, %s)
+
+    Platform     %s
+    Owner        %s
+    Supervisor   %s
+    Agents       %s, %s
+    Password     %s   (the same for all)
+
+  Sign in as an agent, open the desktop and go ready: the carrier calls every
+  half minute. "make demo-carrier" places a call now. Ctrl-C stops; state stays.
+
+`, took.Seconds(), d.cluster.Web, d.cluster.Mailbox.WebAddr(), demoNumber,
+		d.cluster.Nodes[0].Ready.SIPUDP, d.cluster.Nodes[1].Ready.SIPUDP, d.cluster.Nodes[2].Ready.SIPUDP,
+		demoUsers.Platform.Email, demoUsers.Owner.Email, demoUsers.Supervisor.Email,
+		demoUsers.Agents[0].Email, demoUsers.Agents[1].Email, harness.Password)
+}
+
+// watchNodes starts killed nodes again until ctx ends.
+func (d *demo) watchNodes(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, n := range d.cluster.Nodes {
+		wg.Go(func() { d.watchNode(ctx, n) })
+	}
+	wg.Wait()
+}
+
+func (d *demo) watchNode(ctx context.Context, n *harness.Node) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.cluster.Process(n).Done():
+		}
+		if os.Getenv("DEMO_RESTART") == "off" {
+			d.log.say("%s is gone and stays away (DEMO_RESTART=off)", n.Name)
+			return
+		}
+		d.log.say("%s is gone; it starts again in %s", n.Name, restartAfter)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(restartAfter):
+		}
+		starting, cancel := context.WithTimeout(ctx, time.Minute)
+		err := d.cluster.RunNode(starting, n)
+		cancel()
+		if err == nil {
+			err = d.writeEndpoints()
+		}
+		if err != nil {
+			d.log.say("%s: %v", n.Name, err)
+		}
+	}
+}
