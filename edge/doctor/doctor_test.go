@@ -219,7 +219,7 @@ func TestEachFailureIsNamed(t *testing.T) {
 	if !Bad(all) {
 		t.Error("nothing is bad")
 	}
-	want(t, all, "clock", Failed, "-3600")
+	want(t, all, "clock", Failed, "ms from the cloud's")
 	want(t, all, "certificate", Failed, "ran out")
 	want(t, all, "node port", Failed, "")
 	want(t, all, "ports", Failed, "SIP port")
@@ -267,8 +267,12 @@ func TestRunningNode(t *testing.T) {
 	t.Cleanup(metrics.Close)
 	sip := sipServer(t, "200 OK")
 	tcp, err := net.Listen("tcp", sip.LocalAddr().String())
+	for try := 0; err != nil && try < 20; try++ { // somebody has that port for TCP
+		sip = sipServer(t, "200 OK")
+		tcp, err = net.Listen("tcp", sip.LocalAddr().String())
+	}
 	if err != nil {
-		t.Skip("the port is taken for TCP")
+		t.Fatal(err)
 	}
 	done := make(chan struct{})
 	go func() {

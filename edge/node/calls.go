@@ -176,7 +176,7 @@ type boardCalls struct {
 
 // AttachAgent hands the agent's negotiated leg over.
 func (b boardCalls) AttachAgent(callID, agentID, legID string, stream *media.Stream, closeLeg func()) error {
-	return b.Switchboard.AttachAgent(callID, agentID, agentLeg{id: legID, stream: stream, close: closeLeg})
+	return b.Switchboard.AttachAgent(callID, agentID, &agentLeg{id: legID, stream: stream, close: closeLeg})
 }
 
 // BrowserCall begins a call whose caller is a browser with a spent ticket.

@@ -76,6 +76,6 @@ type agentLeg struct {
 	close  func()
 }
 
-func (l agentLeg) ID() string               { return l.id }
-func (l agentLeg) Audio() switchboard.Audio { return audio{l.stream} }
-func (l agentLeg) Close()                   { l.close() }
+func (l *agentLeg) ID() string               { return l.id }
+func (l *agentLeg) Audio() switchboard.Audio { return audio{l.stream} }
+func (l *agentLeg) Close()                   { l.close() }

@@ -253,9 +253,9 @@ func (s *Service) Negotiate(ctx context.Context, req *agentv1.NegotiateRequest) 
 	return &agentv1.NegotiateResponse{SdpAnswer: answer}, nil
 }
 
-// A desktop follows a call as soon as any node shows it the new owner: that may
-// not have applied the move yet (it lags by milliseconds), or be fetching the
-// caller still. Commands wait for it as long as this.
+// A desktop comes with a call as soon as any node shows it: the owner may not
+// have applied the offer or the move yet (it lags by milliseconds), or be
+// fetching the caller of a dead node still. Commands wait for it as long as this.
 const (
 	lagWait      = 300 * time.Millisecond
 	takeoverWait = 5 * time.Second
@@ -272,14 +272,15 @@ func (s *Service) ownCall(ctx context.Context, id string) (call.Call, call.Sessi
 	defer look.Stop()
 	for began := time.Now(); ; {
 		c, ok := s.site.Call(id)
-		mine := ok && c.Owner == s.site.Name()
+		theirs := ok && c.AgentID == ses.AgentID && c.Tenant == ses.Tenant
+		mine := theirs && c.Owner == s.site.Name()
 		waited := time.Since(began)
 		switch {
-		case !ok || c.AgentID != ses.AgentID || c.Tenant != ses.Tenant:
+		case !theirs && waited > lagWait:
 			return call.Call{}, ses, fault.New(fault.NotFound, "fault.call.gone")
 		case mine && (s.calls.Drives(id) || waited > takeoverWait):
 			return c, ses, nil
-		case !mine && waited > lagWait:
+		case theirs && !mine && waited > lagWait:
 			return call.Call{}, ses, fault.New(fault.Conflict, "fault.call.elsewhere", "node", nodeURL(s.site.Nodes(), c.Owner))
 		}
 		select {

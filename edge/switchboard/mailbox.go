@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -80,6 +81,7 @@ func (b *mailbox) attach(agentID string, leg AgentLeg) {
 func (b *mailbox) run() {
 	defer b.sb.wg.Done()
 	defer b.close()
+	defer b.contain()
 	for {
 		select {
 		case <-b.sb.ctx.Done():
@@ -104,6 +106,25 @@ func (b *mailbox) run() {
 			}
 		}
 	}
+}
+
+// contain keeps a defect in one call from ending all others: the call is given
+// up, loudly, and its row removed so that no other node stumbles over it.
+func (b *mailbox) contain() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	b.log.Error("call given up after a defect", "panic", p, "stack", string(debug.Stack()))
+	b.caller.Hangup("internal_error")
+	b.sb.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(b.sb.ctx, applyTimeout)
+		defer cancel()
+		_, err := b.sb.cfg.State.Apply(ctx, "", call.CallEnd{CallID: b.id, EndedBy: "lost", Reason: "internal_error"})
+		if err != nil {
+			b.log.Error("its row stays", "error", err)
+		}
+	})
 }
 
 // word names an event or action for the log.
