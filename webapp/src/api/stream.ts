@@ -1,6 +1,8 @@
 import type { DescMessage, DescMethodServerStreaming, MessageInitShape, MessageShape } from '@bufbuild/protobuf'
 import type { Transport } from '@connectrpc/connect'
 import { useEffect, useRef, useState } from 'react'
+import { sessionStore } from './session'
+import { type Heard, share } from './shared-stream'
 import { cloudTransport } from './transport'
 
 export interface StreamState<T> {
@@ -29,8 +31,8 @@ export function backoff(attempt: number, downForMs: number, random = Math.random
 }
 
 /**
- * A server stream that is opened again when it drops. Closed while the tab is hidden: on HTTP/1.1 a browser has six
- * connections for all its tabs.
+ * A server stream of the cloud that is opened again when it drops. One tab holds it for all that want the same; none does
+ * while hidden. With a `transport` of one's own it is not shared.
  */
 export function useStream<I extends DescMessage, O extends DescMessage>(
   method: DescMethodServerStreaming<I, O>,
@@ -45,33 +47,54 @@ export function useStream<I extends DescMessage, O extends DescMessage>(
   const request = useRef(input)
   request.current = input
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: key stands for the request's content
+  // `key` stands for the content of the request.
   useEffect(() => {
     if (!enabled || !visible) return
     const stop = new AbortController()
-    const open = async () => {
-      let attempt = 0
-      let downSince = Date.now()
-      while (!stop.signal.aborted) {
-        try {
-          for await (const message of watched(transport ?? cloudTransport(), method, request.current, silenceMs, stop.signal)) {
-            attempt = 0
-            downSince = 0
-            const fresh = news.current?.(message) ?? true
-            setState((old) => ({ latest: fresh ? message : old.latest, receivedAt: Date.now(), connected: true }))
-          }
-        } catch (error) {
-          if (stop.signal.aborted) return
-          setState((old) => ({ ...old, connected: false, error }))
-        }
-        downSince ||= Date.now()
-        await pause(backoff(attempt++, Date.now() - downSince), stop.signal)
-      }
+    const hear = (heard: Heard<O>) => {
+      if (stop.signal.aborted) return
+      if ('error' in heard) return setState((old) => ({ ...old, connected: false, error: heard.error }))
+      const fresh = news.current?.(heard.message) ?? true
+      setState((old) => ({ latest: fresh ? heard.message : old.latest, receivedAt: heard.at, connected: true }))
     }
-    void open()
+    const run = (tell: (heard: Heard<O>) => void, signal: AbortSignal) =>
+      keepOpen(() => watched(transport ?? cloudTransport(), method, request.current, silenceMs, signal), tell, signal)
+    const name = `trunkline ${method.parent.typeName}/${method.name} ${key} ${whose()}`
+    // A stream to a node is led by whoever made its transport.
+    void (transport ? run(hear, stop.signal) : share({ name, schema: method.output, run, hear, signal: stop.signal }))
     return () => stop.abort()
   }, [key, method, transport, enabled, visible, silenceMs])
   return state
+}
+
+/** Tabs of different people or companies share nothing. */
+function whose(): string {
+  const session = sessionStore.getState()
+  return session.status === 'signed_in' ? `${session.me.accountId}/${session.me.membership?.tenantId ?? 0n}` : ''
+}
+
+/** Opens again and again until told to stop. */
+async function keepOpen<O extends DescMessage>(
+  open: () => AsyncIterable<MessageShape<O>>,
+  tell: (heard: Heard<O>) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let attempt = 0
+  let downSince = Date.now()
+  while (!signal.aborted) {
+    try {
+      for await (const message of open()) {
+        attempt = 0
+        downSince = 0
+        tell({ message, at: Date.now() })
+      }
+    } catch (error) {
+      if (signal.aborted) return
+      tell({ error })
+    }
+    downSince ||= Date.now()
+    await pause(backoff(attempt++, Date.now() - downSince), signal)
+  }
 }
 
 /** One attempt: messages until the end, an error, or silence. */

@@ -39,7 +39,9 @@ export function Palette() {
         placeholder: t`Go to a page…`,
         'aria-label': t`Go to a page`,
       }}
-      highlightQuery
+      centered={false}
+      yOffset="14dvh"
+      overlayProps={{ blur: 0, backgroundOpacity: 0.25 }}
       radius="md"
     />
   )

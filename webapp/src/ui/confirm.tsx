@@ -25,6 +25,9 @@ const asked = createStore<{ options?: ConfirmOptions; count: number }>(() => ({ 
 /** Asks before something is lost. Dialogs are for this only; details belong in a SidePanel. */
 export const confirm = (options: ConfirmOptions) => asked.setState((old) => ({ options, count: old.count + 1 }))
 
+/** True while a question stands above the page: Escape is then for it alone. */
+export const useConfirming = () => useStore(asked, ({ options }) => options !== undefined)
+
 /** Draws the dialog; once, in UiProvider. Focus goes back to where it was. */
 export function ConfirmHost() {
   const { options, count } = useStore(asked)
@@ -33,7 +36,8 @@ export function ConfirmHost() {
   return (
     <Modal
       opened={options !== undefined}
-      onClose={close}
+      // After the key that closes it: the panel below must not take the same Escape for its own.
+      onClose={() => setTimeout(close)}
       title={options?.title}
       closeOnEscape={!busy}
       closeOnClickOutside={false}

@@ -203,6 +203,8 @@ export function MultiSelectField({ name, ...props }: Named<MultiSelectProps>) {
   )
 }
 
+const splitEntries = (entries: string[]) => [...new Set(entries.flatMap((entry) => entry.split(/[\s,;]+/)).filter(Boolean))]
+
 /** Several short texts, each ended by Enter, comma or space. An error in one of them is shown. */
 export function TagsField({ name, ...props }: Named<TagsInputProps>) {
   const { control } = useFormContext()
@@ -216,6 +218,8 @@ export function TagsField({ name, ...props }: Named<TagsInputProps>) {
           acceptValueOnBlur
           {...props}
           {...field}
+          // Also what was pasted as one piece.
+          onChange={(entries) => field.onChange(splitEntries(entries))}
           error={error?.message ?? (Array.isArray(error) ? error.find(Boolean)?.message : undefined)}
         />
       )}

@@ -1,6 +1,7 @@
 import { useLingui } from '@lingui/react/macro'
 import { Drawer } from '@mantine/core'
 import type { ReactNode } from 'react'
+import { useConfirming } from './confirm'
 import classes from './panel.module.css'
 
 /** Detail beside the list it came from. Escape closes it and focus returns. `footer` stays in sight. */
@@ -22,12 +23,14 @@ export function SidePanel({
   children: ReactNode
 }) {
   const { t } = useLingui()
+  const confirming = useConfirming()
   return (
     <Drawer.Root
       position="right"
       opened={opened}
       onClose={onClose}
       size={wide ? 640 : 440}
+      closeOnEscape={!confirming}
       classNames={{ content: classes.content }}
     >
       <Drawer.Overlay backgroundOpacity={0.12} />

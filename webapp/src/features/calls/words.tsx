@@ -50,7 +50,7 @@ const leaving = {
 }
 
 const known = <T extends object>(words: T, key: string | undefined): T[keyof T] | undefined =>
-  key !== undefined && key in words ? words[key as keyof T] : undefined
+  key !== undefined && Object.hasOwn(words, key) ? words[key as keyof T] : undefined
 
 export function eventWords(kind: string, params: Params, i18n: I18n): EventWords {
   const say = (word: { id: string } | undefined) => (word ? i18n._(word as never) : undefined)

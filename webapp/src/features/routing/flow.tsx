@@ -46,10 +46,15 @@ export function FlowPage() {
 
 const Published = ({ flow }: { flow: Flow }) => (
   <Meta>
-    <Trans>
-      Published <RelativeTime at={at(flow.publishedAt)} />
-    </Trans>{' '}
-    {flow.publishedBy}
+    {flow.publishedBy ? (
+      <Trans>
+        Published <RelativeTime at={at(flow.publishedAt)} /> by {flow.publishedBy}
+      </Trans>
+    ) : (
+      <Trans>
+        Published <RelativeTime at={at(flow.publishedAt)} />
+      </Trans>
+    )}
   </Meta>
 )
 

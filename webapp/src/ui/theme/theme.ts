@@ -127,7 +127,8 @@ export const theme = createTheme({
     Switch: Switch.extend({ defaultProps: { withThumbIndicator: false } }),
     SegmentedControl: SegmentedControl.extend({ defaultProps: { withItemsBorders: false } }),
     Paper: Paper.extend({ defaultProps: { withBorder: true, shadow: 'none' } }),
-    Menu: Menu.extend({ defaultProps: { shadow: 'md', transitionProps: { duration: 100 } } }),
+    // The placeholder Mantine would focus first is no menu item, and a menu may hold nothing else.
+    Menu: Menu.extend({ defaultProps: { shadow: 'md', transitionProps: { duration: 100 }, withInitialFocusPlaceholder: false } }),
     Tooltip: Tooltip.extend({
       defaultProps: { openDelay: 300, transitionProps: { duration: 100 }, events: { hover: true, focus: true, touch: false } },
     }),

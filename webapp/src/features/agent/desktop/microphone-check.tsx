@@ -120,7 +120,7 @@ function Level({ track }: { track?: MediaStreamTrack }) {
       data-testid="check-level"
       data-tone={heard ? 'ready' : 'off'}
     >
-      {heard ? <ReadyIcon /> : <OffIcon />}
+      {heard ? <ReadyIcon size={16} aria-hidden /> : <OffIcon size={16} aria-hidden />}
       <p className={classes.checkName}>{t`Level`}</p>
       <div className={classes.level}>
         <div ref={bar} className={classes.levelFill} style={{ width: 0 }} />

@@ -58,7 +58,7 @@ class ElementOutput implements Output {
 
   stop(): void {
     playing.delete(this)
-    document.removeEventListener('pointerdown', this.#again)
+    this.#wait(false)
     this.#audio.pause()
     this.#audio.srcObject = null
   }
@@ -75,11 +75,19 @@ class ElementOutput implements Output {
     try {
       await this.#audio.play()
       this.blocked(false)
-      document.removeEventListener('pointerdown', this.#again)
+      this.#wait(false)
     } catch (error) {
       if (!(error instanceof Error) || error.name !== 'NotAllowedError' || !playing.has(this)) return
       this.blocked(true)
-      document.addEventListener('pointerdown', this.#again)
+      this.#wait(true)
+    }
+  }
+
+  /** For the next press of a button or key, which is what browsers ask for. */
+  #wait(on: boolean): void {
+    for (const press of ['pointerdown', 'keydown'] as const) {
+      if (on) document.addEventListener(press, this.#again)
+      else document.removeEventListener(press, this.#again)
     }
   }
 
