@@ -74,13 +74,13 @@ func Parse(b []byte) (*Document, error) {
 	return &d, nil
 }
 
-// Default is the flow a new tenant starts with: a greeting, a menu of one
-// choice that any silence also takes, the queue, and an announcement when
-// nobody can answer. It works untouched.
+// Default is the flow a new tenant starts with: a greeting, the menu that the
+// included prompt speaks (1 support, 2 sales; silence is support), one queue for
+// both, and an announcement when nobody can answer. It works untouched.
 func Default(language, queueID string) []byte {
-	label := "Support"
+	support, sales := "Support", "Sales"
 	if language == "zh-Hans" {
-		label = "客户服务"
+		support, sales = "客户服务", "销售"
 	}
 	d := Document{
 		Schema: Schema, Language: language, Start: "greeting",
@@ -88,7 +88,7 @@ func Default(language, queueID string) []byte {
 			"greeting": {Type: Play, Prompt: "greeting", Next: "menu"},
 			"menu": {
 				Type: Menu, Prompt: "main_menu", TimeoutMS: 4000, Retries: 1,
-				Options: map[string]Option{"1": {Label: label, Next: "support"}},
+				Options: map[string]Option{"1": {Label: support, Next: "support"}, "2": {Label: sales, Next: "support"}},
 				Next:    "support",
 			},
 			"support": {Type: Queue, QueueID: queueID, Next: "nobody"},
