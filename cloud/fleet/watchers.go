@@ -45,6 +45,7 @@ type watcher struct {
 	mu      sync.Mutex
 	all     bool           // every snapshot is to be made again
 	dirty   map[int64]bool // those of these tenants are
+	making  bool           // current is being replaced, maybe by one with more tenants
 	current *edgev1.SiteConfig
 	next    chan struct{} // closed when current is replaced
 }
@@ -124,7 +125,7 @@ func (w *watchers) changed(payload string) {
 func (x *watcher) concerns(tenant int64) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.current == nil {
+	if x.current == nil || x.making {
 		return true // being made: whether it was read before or after is unknown
 	}
 	for _, t := range x.current.Tenants {
@@ -216,7 +217,7 @@ func (s *Service) keep(ctx context.Context, x *watcher) {
 func (s *Service) renew(ctx context.Context, x *watcher) (err error) {
 	x.mu.Lock()
 	all, dirty, known := x.all, x.dirty, map[int64]string{}
-	x.all, x.dirty = false, map[int64]bool{}
+	x.all, x.dirty, x.making = false, map[int64]bool{}, true
 	if x.current != nil {
 		for _, t := range x.current.Tenants {
 			known[t.TenantId] = t.Manifest
@@ -227,6 +228,7 @@ func (s *Service) renew(ctx context.Context, x *watcher) (err error) {
 	defer func() {
 		x.mu.Lock()
 		defer x.mu.Unlock()
+		x.making = false
 		x.all = x.all || (err != nil && all)
 		for t := range dirty {
 			if err != nil {

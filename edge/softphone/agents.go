@@ -53,14 +53,15 @@ func (s *Service) EverythingChanged() { s.hub.wakeAll() }
 // Agents counts agents with a stream at this node.
 func (s *Service) Agents() int { return s.hub.count() }
 
-// Authenticate finds the caller by the session token; for rpcx.Config.
-func (s *Service) Authenticate(_ context.Context, h http.Header, _ *tls.ConnectionState) (rpcx.Caller, error) {
+// Authenticate finds the caller by the session token; for rpcx.Config. A token
+// that was given out at another node a moment ago may not be known here yet.
+func (s *Service) Authenticate(ctx context.Context, h http.Header, _ *tls.ConnectionState) (rpcx.Caller, error) {
 	token := rpcx.Bearer(h)
 	if token == "" {
 		return rpcx.Caller{}, nil
 	}
 	hash := sha256.Sum256([]byte(token))
-	ses, ok := s.site.Session(hash[:])
+	ses, ok := s.awaitSession(ctx, hash[:])
 	if !ok || ses.Expires <= s.site.Now() {
 		return rpcx.Caller{}, fault.New(fault.Unauthenticated, "fault.session.expired").WithAction("action.sign_in")
 	}
@@ -68,6 +69,22 @@ func (s *Service) Authenticate(_ context.Context, h http.Header, _ *tls.Connecti
 		Account: ses.AgentID, Membership: ses.AgentID, Session: string(ses.Hash),
 		Tenant: ses.Tenant, Name: ses.Name, Roles: ses.Roles,
 	}}, nil
+}
+
+func (s *Service) awaitSession(ctx context.Context, hash []byte) (call.Session, bool) {
+	look := time.NewTicker(takeoverLook)
+	defer look.Stop()
+	for began := time.Now(); ; {
+		ses, ok := s.site.Session(hash)
+		if ok || time.Since(began) > lagWait {
+			return ses, ok
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return ses, false
+		}
+	}
 }
 
 // Exchange turns a cloud access token into a session of this site.
