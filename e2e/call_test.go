@@ -1,7 +1,11 @@
 package e2e
 
 import (
+	"context"
+	"encoding/binary"
 	"fmt"
+	"io"
+	"net/http"
 	"testing"
 	"time"
 
@@ -57,6 +61,7 @@ func TestCall(t *testing.T) {
 	if rec.GetOutcome() != "answered" || rec.GetAgentId() != desk.Agent().GetId() || rec.GetEndedBy() != "caller" {
 		t.Errorf("record: %v", rec)
 	}
+	checkRecording(ctx, t, tn, offer.GetId())
 	eventually(ctx, t, "the report counts the call", func() error {
 		r, err := tn.owner.Reports().QueueReport(ctx, &cloudv1.QueueReportRequest{
 			From: timestamppb.New(began.Add(-time.Hour)), To: timestamppb.New(began.Add(time.Hour)),
@@ -66,6 +71,61 @@ func TestCall(t *testing.T) {
 		}
 		return err
 	})
+}
+
+// checkRecording plays the call's recording: the caller left, the agent right.
+func checkRecording(ctx context.Context, t *testing.T, tn *tenant, id string) {
+	t.Helper()
+	eventually(ctx, t, "the recording is stored", func() error { return stored(ctx, tn, id, 1) })
+	rec, err := getCall(ctx, tn, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, err := tn.owner.Calls().GetRecordingUrl(ctx, &cloudv1.GetRecordingRequest{
+		CallId: id, RecordingId: rec.GetRecordings()[0].GetId(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, right := download(ctx, t, tn.c.Web+address.GetUrl())
+	const end, part = window / 5, window / 2 // not the hang-up itself
+	if len(left) < window {
+		t.Fatalf("%d samples recorded", len(left))
+	}
+	from, to := len(left)-part-end, len(left)-end
+	if err := isTone(left[from:to], 400); err != nil {
+		t.Errorf("left, the caller: %v", err)
+	}
+	if err := isTone(right[from:to], 1000); err != nil {
+		t.Errorf("right, what the caller heard: %v", err)
+	}
+}
+
+// download reads a stereo WAV of 16 bits.
+func download(ctx context.Context, t *testing.T, url string) (left, right []int16) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %v", res.Status, err)
+	}
+	header := len(audio.WAVHeader(2, 0))
+	if len(b) < header || string(b[:4]) != "RIFF" || binary.LittleEndian.Uint16(b[22:]) != 2 {
+		t.Fatalf("not a stereo WAV: %d bytes", len(b))
+	}
+	for b = b[header:]; len(b) >= 4; b = b[4:] {
+		left = append(left, int16(binary.LittleEndian.Uint16(b)))
+		right = append(right, int16(binary.LittleEndian.Uint16(b[2:])))
+	}
+	return left, right
 }
 
 // window is how much of what was heard is measured: the newest second.
@@ -79,7 +139,10 @@ func hears(ulaw []byte, hz float64) error {
 	if len(ulaw) < window {
 		return fmt.Errorf("only %d samples heard", len(ulaw))
 	}
-	pcm := audio.AppendPCM(nil, ulaw[len(ulaw)-window:])
+	return isTone(audio.AppendPCM(nil, ulaw[len(ulaw)-window:]), hz)
+}
+
+func isTone(pcm []int16, hz float64) error {
 	all, at := audio.Level(pcm), audio.ToneLevel(pcm, hz)
 	if all < -20 || at < all-1.5 {
 		return fmt.Errorf("heard %.1f dB, of which %.0f Hz %.1f dB", all, hz, at)

@@ -5,6 +5,7 @@ package e2e
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,6 +18,8 @@ import (
 	"trunkline/e2e/harness"
 )
 
+var screens = flag.Bool("screens", false, "take pictures of every route")
+
 // shared is the cluster of all tests that leave nodes and cloud alone.
 var shared struct {
 	once    sync.Once
@@ -26,6 +29,7 @@ var shared struct {
 }
 
 func TestMain(m *testing.M) {
+	flag.Parse()
 	code := m.Run()
 	if shared.carrier != nil {
 		shared.carrier.Stop()
@@ -81,6 +85,26 @@ func cluster(t *testing.T) (*harness.Cluster, *carrier.Carrier) {
 		t.Fatal(shared.err)
 	}
 	return shared.cluster, shared.carrier
+}
+
+// ownCluster starts a cluster for one test that kills; it ends with the test.
+func ownCluster(ctx context.Context, t *testing.T, name string, nodes int, timing string) (*harness.Cluster, *carrier.Carrier) {
+	t.Helper()
+	c, err := startCluster(ctx, name, nodes, timing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	ua, err := carrier.Start(c.Carrier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(ua.Stop)
+	return c, ua
 }
 
 // ctx bounds one test.

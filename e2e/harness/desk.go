@@ -183,12 +183,27 @@ func (d *Desk) WaitOffer(ctx context.Context, known map[string]bool) (*agentv1.C
 // WaitWaiting waits until so many callers wait in the agent's queues; an offered
 // one still waits.
 func (d *Desk) WaitWaiting(ctx context.Context, callers uint32) error {
-	return d.Wait(ctx, fmt.Sprintf("%d waiting", callers), func(d *Desk) bool {
-		var sum uint32
-		for _, q := range d.queues.GetQueues() {
-			sum += q.GetWaiting()
-		}
-		return sum == callers
+	return d.Wait(ctx, fmt.Sprintf("%d waiting", callers), func(d *Desk) bool { return d.waiting() == callers })
+}
+
+func (d *Desk) waiting() (callers uint32) {
+	for _, q := range d.queues.GetQueues() {
+		callers += q.GetWaiting()
+	}
+	return callers
+}
+
+// Waiting is how many wait in the agent's queues.
+func (d *Desk) Waiting() uint32 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.waiting()
+}
+
+// WaitNotReady waits until the agent is not ready for the reason.
+func (d *Desk) WaitNotReady(ctx context.Context, reason string) error {
+	return d.Wait(ctx, "not ready: "+reason, func(d *Desk) bool {
+		return d.agent.GetState() == agentv1.AgentState_AGENT_STATE_NOT_READY && d.agent.GetReason() == reason
 	})
 }
 
@@ -207,6 +222,13 @@ func (d *Desk) WaitMoved(ctx context.Context, id, url string) (*agentv1.Call, er
 func (d *Desk) WaitCloud(ctx context.Context, connected bool, records uint64) error {
 	return d.Wait(ctx, fmt.Sprintf("cloud connected %v, at most %d records", connected, records), func(d *Desk) bool {
 		return d.mode.GetCloudConnected() == connected && d.mode.GetRecordsWaiting() <= records
+	})
+}
+
+// WaitFree waits until the agent is ready and has no call.
+func (d *Desk) WaitFree(ctx context.Context) error {
+	return d.Wait(ctx, "a free agent", func(d *Desk) bool {
+		return len(d.calls) == 0 && d.agent.GetState() == agentv1.AgentState_AGENT_STATE_READY
 	})
 }
 

@@ -1,0 +1,203 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/google/uuid"
+
+	"trunkline/e2e/carrier"
+	"trunkline/e2e/harness"
+	agentv1 "trunkline/proto/gen/trunkline/agent/v1"
+	cloudv1 "trunkline/proto/gen/trunkline/cloud/v1"
+)
+
+// TestTwoTenants: two companies on the same nodes see nothing of each other.
+func TestTwoTenants(t *testing.T) {
+	c, ua := cluster(t)
+	ctx := testContext(t, time.Minute)
+	a, b := newTenant(ctx, t, c), newTenant(ctx, t, c)
+	ada, eve := a.desk(ctx, t, "ada", 1), b.desk(ctx, t, "eve", 1)
+	ready(ctx, t, eve)
+
+	// The first company's call waits although the second's agent is free.
+	who := a.wait(ctx, t, ua, ada, 0)
+	ready(ctx, t, ada)
+	offer := offered(ctx, t, ada, who)
+	stranger := eve.At(offer.GetNodeUrl())
+	for name, try := range map[string]func() error{
+		"accept": func() error { _, err := stranger.Accept(ctx, harness.Command(offer)); return err },
+		"reject": func() error { _, err := stranger.Reject(ctx, harness.Command(offer)); return err },
+		"hangup": func() error { _, err := stranger.Hangup(ctx, harness.Command(offer)); return err },
+		"listen": func() error { _, err := eve.Negotiate(ctx, offer, nil); return err },
+		"hold": func() error {
+			_, err := stranger.Hold(ctx, &agentv1.ToggleCommand{CallId: offer.GetId(), IdempotencyKey: uuid.NewString(), On: true})
+			return err
+		},
+		"write up": func() error { return eve.FinishWrapUp(ctx, offer.GetId(), "", "mine") },
+	} {
+		if err := try(); connect.CodeOf(err) != connect.CodeNotFound && connect.CodeOf(err) != connect.CodeFailedPrecondition &&
+			connect.CodeOf(err) != connect.CodeAborted {
+			t.Errorf("%s by a stranger: %v", name, err)
+		}
+	}
+	leg, err := ada.Answer(ctx, offer, tone(1000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leg.Close()
+	talk(ctx, t, who.Call, leg, 400, 1000)
+	finish(ctx, t, ada, offer)
+	if s := eve.Agent().GetState(); s != agentv1.AgentState_AGENT_STATE_READY {
+		t.Errorf("the other company's agent is %s", s)
+	}
+	eventually(ctx, t, "the recording is stored", func() error { return stored(ctx, a, offer.GetId(), 1) })
+	rec := recordOf(ctx, t, a, who.number)
+	foreign(ctx, t, b, rec)
+	tokens(ctx, t, a, b, ada, eve)
+
+	_, err = ua.Call(ctx, carrier.Dial{Node: c.Nodes[0].Ready.SIPUDP, From: "+4930111222", To: "+4989999999999"})
+	var refused *carrier.StatusError
+	if !errors.As(err, &refused) || refused.Status != 404 {
+		t.Errorf("an unknown number: %v", err)
+	}
+}
+
+// foreign: the other company's owner cannot tell the call from one that never was.
+func foreign(ctx context.Context, t *testing.T, b *tenant, rec *cloudv1.Call) {
+	t.Helper()
+	_, err := getCall(ctx, b, rec.GetId())
+	_, never := getCall(ctx, b, uuid.NewString())
+	if connect.CodeOf(err) != connect.CodeNotFound || connect.CodeOf(never) != connect.CodeNotFound || err.Error() != never.Error() {
+		t.Errorf("a foreign call: %v; an unknown one: %v", err, never)
+	}
+	req := &cloudv1.GetRecordingRequest{CallId: rec.GetId(), RecordingId: rec.GetRecordings()[0].GetId()}
+	if _, err := b.owner.Calls().GetRecordingUrl(ctx, req); connect.CodeOf(err) != connect.CodeNotFound {
+		t.Errorf("a foreign recording: %v", err)
+	}
+	if _, err := b.owner.Calls().GetWaveform(ctx, req); connect.CodeOf(err) != connect.CodeNotFound {
+		t.Errorf("a foreign waveform: %v", err)
+	}
+	if recs, err := recordsOf(ctx, b, ""); err != nil || len(recs) != 0 {
+		t.Errorf("the other company's history: %v %v", recs, err)
+	}
+}
+
+// tokens are good for what they were made for only.
+func tokens(ctx context.Context, t *testing.T, a, b *tenant, ada, eve *harness.Desk) {
+	t.Helper()
+	node := a.c.Nodes[0].Ready.Web
+	forged := *eve.Person
+	forged.Token = eve.Person.Token[:len(eve.Person.Token)-8] + "AAAAAAAA"
+	if d, err := harness.OpenDesk(ctx, &forged, node); err == nil {
+		d.Close()
+		t.Error("a forged token opened a desktop")
+	} else if connect.CodeOf(err) != connect.CodeUnauthenticated {
+		t.Errorf("a forged token: %v", err)
+	}
+	// An agent's token reads no history, and a site session is none of the cloud's.
+	if _, err := ada.Person.Calls().ListCalls(ctx, &cloudv1.ListCallsRequest{}); connect.CodeOf(err) != connect.CodePermissionDenied {
+		t.Errorf("an agent asks for the history: %v", err)
+	}
+	queues, err := a.owner.Routing().ListQueues(ctx, &cloudv1.ListQueuesRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.owner.Routing().SaveQueue(ctx, &cloudv1.SaveQueueRequest{Queue: queues.GetQueues()[0]}); connect.CodeOf(err) != connect.CodeNotFound {
+		t.Errorf("a foreign queue saved: %v", err)
+	}
+}
+
+// flood is how many callers call in one moment; a tenant may have 100 calls.
+const flood = 400
+
+// TestInviteFlood: a burst of calls is answered or refused, each with a status
+// that tells the carrier what to do, and then the node takes calls as before.
+func TestInviteFlood(t *testing.T) {
+	c, ua := cluster(t)
+	ctx := testContext(t, time.Minute)
+	tn := newTenant(ctx, t, c)
+	tn.dial(ctx, t, ua, 0, nil).Hangup(ctx)
+	got := burst(ctx, ua, carrier.Dial{Node: c.Nodes[0].Ready.SIPUDP, From: "+4930111222", To: tn.number})
+	t.Logf("%d answered, %d busy, %d unavailable", got.status[200], got.status[486], got.status[503])
+	if got.status[200]+got.status[486]+got.status[503] != flood || got.status[200] < 50 {
+		t.Errorf("answers: %v %v", got.status, got.errs)
+	}
+	if got.noRetry > 0 {
+		t.Errorf("%d answers 503 without Retry-After", got.noRetry)
+	}
+	after := tn.dial(ctx, t, ua, 0, nil)
+	eventually(ctx, t, "the node speaks after the flood", func() error { return speaks(after) })
+}
+
+// TestChaosInviteFlood: without a majority no call can be committed, so INVITEs
+// pile up to the bound; all are refused in time, and later calls are taken.
+func TestChaosInviteFlood(t *testing.T) {
+	ctx := testContext(t, 2*time.Minute)
+	c, ua := ownCluster(ctx, t, "flood", 3, "fast")
+	tn := newTenant(ctx, t, c)
+	eventually(ctx, t, "all nodes vote", func() error { return wholeGroup(ctx, c) })
+	tn.dial(ctx, t, ua, 0, nil).Hangup(ctx)
+	freeze(t, c)
+	began := time.Now()
+	got := burst(ctx, ua, carrier.Dial{Node: c.Nodes[0].Ready.SIPUDP, From: "+4930111222", To: tn.number})
+	t.Logf("FIGURE flood_refused_ms %d ms", time.Since(began).Milliseconds())
+	thaw(t, c)
+	if got.status[503] != flood {
+		t.Errorf("answers: %v %v", got.status, got.errs)
+	}
+	if got.noRetry > 0 {
+		t.Errorf("%d answers 503 without Retry-After", got.noRetry)
+	}
+	began = time.Now()
+	after := tn.dial(ctx, t, ua, 0, nil)
+	t.Logf("FIGURE flood_recovered_ms %d ms", time.Since(began).Milliseconds())
+	eventually(ctx, t, "the node speaks after the flood", func() error { return speaks(after) })
+}
+
+type answers struct {
+	mu      sync.Mutex
+	status  map[int]int
+	noRetry int
+	errs    []error
+}
+
+// burst calls from all sides at once and hangs up what is answered.
+func burst(ctx context.Context, ua *carrier.Carrier, d carrier.Dial) *answers {
+	got := &answers{status: map[int]int{}}
+	var wg sync.WaitGroup
+	for range flood {
+		wg.Go(func() {
+			try, cancel := context.WithTimeout(ctx, 20*time.Second)
+			defer cancel()
+			call, err := ua.Call(try, d)
+			if err == nil {
+				call.Hangup(try)
+			}
+			got.count(err)
+		})
+	}
+	wg.Wait()
+	return got
+}
+
+func (a *answers) count(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var refused *carrier.StatusError
+	switch {
+	case err == nil:
+		a.status[200]++
+	case errors.As(err, &refused):
+		a.status[refused.Status]++
+		if refused.Status == 503 && refused.RetryAfter == "" {
+			a.noRetry++
+		}
+	default:
+		a.errs = append(a.errs, err)
+	}
+}
