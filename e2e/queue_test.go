@@ -76,7 +76,7 @@ func (tn *tenant) refusals(ctx context.Context, t *testing.T, ua *carrier.Carrie
 	}
 	waitReason(ctx, t, ada, "rejected")
 	ready(ctx, t, bob)
-	offer = offered(ctx, t, bob, first)
+	offered(ctx, t, bob, first)
 	waitReason(ctx, t, bob, "no_answer")
 	ready(ctx, t, ada)
 	offer = offered(ctx, t, ada, first)
