@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -259,12 +260,11 @@ func TestBeforeTheJoin(t *testing.T) {
 // A running node, as far as the doctor sees one.
 func TestRunningNode(t *testing.T) {
 	w := newWorld(t)
-	dropped := 0.0
+	var dropped atomic.Int64
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("/metrics", func(rw http.ResponseWriter, _ *http.Request) {
-		dropped++
-		fmt.Fprintf(rw, "trunkline_sip_dropped_messages_total{reason=\"unlisted\"} %g\n", dropped)
+		fmt.Fprintf(rw, "trunkline_sip_dropped_messages_total{reason=\"unlisted\"} %d\n", dropped.Add(1))
 	})
 	metrics := httptest.NewServer(mux)
 	t.Cleanup(metrics.Close)

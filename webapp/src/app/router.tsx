@@ -58,6 +58,7 @@ export function makeRouter(config: AppConfig) {
     routeTree: root.addChildren([...(config.role === 'edge' ? edgeRoutes() : cloudRoutes()), gallery]),
     defaultPreload: 'intent',
     defaultPendingMs: 200,
+    defaultPendingMinMs: 0,
     defaultPendingComponent: () => <Skeleton rows={8} />,
     defaultErrorComponent: ({ error, reset }) => <ErrorState error={error} retry={reset} />,
     scrollRestoration: true,

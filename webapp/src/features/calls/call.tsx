@@ -71,7 +71,7 @@ function RecordingSection({ call }: { call: Call }) {
     <Section title={t`Recording`} why={t`Caller and agent apart. Listening is written to the audit log.`}>
       {call.recordings.length === 0 ? (
         <Meta>
-          <Trans>Nothing was recorded: the call never reached an agent, or its site has not reported the recording yet.</Trans>
+          <Trans>Nothing was recorded, or its site has not reported the recording yet.</Trans>
         </Meta>
       ) : plays ? (
         <Recordings call={call} />
