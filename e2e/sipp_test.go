@@ -22,7 +22,7 @@ const sippCalls = 20
 func TestSIPpCallers(t *testing.T) {
 	path, err := exec.LookPath("sipp")
 	if err != nil {
-		t.Skip("SIPp is not installed")
+		t.Fatal("SIPp is not installed: run make setup")
 	}
 	for _, transport := range []string{"u1", "t1"} {
 		t.Run(transport, func(t *testing.T) { callWithSIPp(t, path, transport) })

@@ -15,7 +15,7 @@ import (
 func TestSippCallers(t *testing.T) {
 	path, err := exec.LookPath("sipp")
 	if err != nil {
-		t.Skip("SIPp is not installed")
+		t.Fatal("SIPp is not installed: run make setup")
 	}
 	for _, transport := range []string{"u1", "t1"} {
 		t.Run(transport, func(t *testing.T) { sippCalls(t, path, transport, 50, 150) })
