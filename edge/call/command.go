@@ -1,7 +1,7 @@
 package call
 
 // A Command is one change of the replicated state. In the log it is the CBOR
-// of Envelope; types are never renumbered, fields never reused. The FSM only
+// of Envelope; types are never renumbered, fields never reused; what is new has its Level. The FSM only
 // checks revisions and applies; what to do was decided before.
 
 // Type numbers a command in the log.
@@ -34,6 +34,7 @@ const (
 	TypeInbox
 	TypeTicketUse
 	TypeDequeue
+	TypeSetLevel
 )
 
 // Command is implemented by each command below.
@@ -53,6 +54,7 @@ const (
 	RefusedNotFound = "not_found" // no such call, agent, ticket, session
 	RefusedState    = "state"     // not allowed in this state
 	RefusedLimit    = "limit"     // the tenant's or site's bound is reached
+	RefusedLevel    = "level"     // a node of the site is too old for this command; never from the FSM
 )
 
 // Result answers a command. Refused is empty when it was applied.
@@ -289,3 +291,4 @@ func (Config) CommandType() Type          { return TypeConfig }
 func (OutboxAck) CommandType() Type       { return TypeOutboxAck }
 func (Inbox) CommandType() Type           { return TypeInbox }
 func (TicketUse) CommandType() Type       { return TypeTicketUse }
+func (SetLevel) CommandType() Type        { return TypeSetLevel }

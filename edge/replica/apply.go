@@ -62,6 +62,9 @@ func (r *Replica) Apply(ctx context.Context, key string, cmd call.Command) (call
 	if err != nil {
 		return call.Result{}, fault.Wrap(err, fault.Internal, "fault.internal")
 	}
+	if !r.View().Allows(cmd) {
+		return call.Result{Refused: call.RefusedLevel}, nil
+	}
 	if len(env.Body) > maxCommand {
 		return call.Result{}, fault.New(fault.Invalid, "fault.site.command_too_large")
 	}

@@ -12,7 +12,7 @@ import (
 
 // What one batch of one command costs the state machine, with a view for readers.
 func BenchmarkMachine(b *testing.B) {
-	m := newMachine()
+	m := newMachine(call.FeatureLevel)
 	for i := range 100_000 {
 		m.callStart(startCall(i, "node-1"))
 		m.enqueue(call.Enqueue{CallID: fmt.Sprintf("call-%05d", i), QueueID: fmt.Sprint("q", i%50)})
@@ -37,7 +37,7 @@ func BenchmarkMachine(b *testing.B) {
 
 // Position of a caller among 100,000.
 func BenchmarkPosition(b *testing.B) {
-	m := newMachine()
+	m := newMachine(call.FeatureLevel)
 	for i := range 100_000 {
 		m.callStart(startCall(i, "node-1"))
 		m.enqueue(call.Enqueue{CallID: fmt.Sprintf("call-%05d", i), QueueID: "q"})

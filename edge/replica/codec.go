@@ -23,7 +23,15 @@ var (
 	encoding = must(cbor.CoreDetEncOptions().EncMode())
 	// Text from the wire may be anything: an entry that can not be read would
 	// stop the site.
-	decoding = must(cbor.DecOptions{MaxArrayElements: 1 << 20, UTF8: cbor.UTF8DecodeInvalid}.DecMode())
+	decoding = must(lenient.DecMode())
+	lenient  = cbor.DecOptions{MaxArrayElements: 1 << 20, UTF8: cbor.UTF8DecodeInvalid}
+	// What is in the log or in a snapshot may not hold a field this version
+	// does not know: leaving it out would make this node another than its peers.
+	exact = func() cbor.DecMode {
+		o := lenient
+		o.ExtraReturnErrors = cbor.ExtraDecErrorUnknownField
+		return must(o.DecMode())
+	}()
 )
 
 func must[T any](v T, err error) T {
@@ -72,11 +80,12 @@ var decoders = map[call.Type]func([]byte) (call.Command, error){
 	call.TypeOutboxAck:       decode[call.OutboxAck],
 	call.TypeInbox:           decode[call.Inbox],
 	call.TypeTicketUse:       decode[call.TicketUse],
+	call.TypeSetLevel:        decode[call.SetLevel],
 }
 
 func decode[T call.Command](body []byte) (call.Command, error) {
 	var c T
-	err := decoding.Unmarshal(body, &c)
+	err := exact.Unmarshal(body, &c)
 	return c, err
 }
 

@@ -21,7 +21,7 @@ type floor struct {
 const second = 1_000_000
 
 func newFloor(t *testing.T) *floor {
-	f := &floor{t: t, m: newMachine(), at: 1_700_000_000 * second}
+	f := &floor{t: t, m: newMachine(call.FeatureLevel), at: 1_700_000_000 * second}
 	f.ok(call.NodeUp{Node: call.NodeInfo{Name: "a", Incarnation: "a1"}})
 	f.ok(call.NodeUp{Node: call.NodeInfo{Name: "b", Incarnation: "b1"}})
 	f.ok(call.NodeUp{Node: call.NodeInfo{Name: "c", Incarnation: "c1"}})

@@ -86,6 +86,7 @@ type Config struct {
 	SnapshotThreshold uint64
 	Log               *slog.Logger
 
+	level        call.Level                        // another program's, for tests; 0 = this one's
 	segmentBytes int                               // of the log's files; 0 = the library's 64 MiB
 	wrapLog      func(raft.LogStore) raft.LogStore // a slow disk, for tests; nil = the disk as it is
 }
@@ -107,6 +108,9 @@ func (c *Config) complete() error {
 	}
 	if c.SnapshotThreshold == 0 {
 		c.SnapshotThreshold = 65536
+	}
+	if c.level == 0 {
+		c.level = call.FeatureLevel
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()

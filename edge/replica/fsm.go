@@ -23,8 +23,8 @@ type fsm struct {
 	applied notice
 }
 
-func newFSM(clock *siteClock, fail func(error), stop chan struct{}) *fsm {
-	f := &fsm{m: newMachine(), clock: clock, fail: fail, stop: stop}
+func newFSM(knows call.Level, clock *siteClock, fail func(error), stop chan struct{}) *fsm {
+	f := &fsm{m: newMachine(knows), clock: clock, fail: fail, stop: stop}
 	f.view.Store(&View{t: f.m.t.copy()})
 	return f
 }
@@ -77,7 +77,7 @@ func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
 
 // Restore implements raft.FSM.
 func (f *fsm) Restore(r io.ReadCloser) error {
-	m, err := restore(r)
+	m, err := restore(r, f.m.knows)
 	if err != nil {
 		return errors.Join(err, r.Close())
 	}

@@ -132,12 +132,13 @@ func (l *leader) run(ctx context.Context) {
 // invariantsEvery beats all invariants are checked.
 const invariantsEvery = 240
 
-// lookAfter does what takes its time: votes for nodes that have caught up, and
-// the invariants.
+// lookAfter does what takes its time: the site's level, votes for nodes that
+// have caught up, and the invariants.
 func (l *leader) lookAfter(ctx context.Context) {
 	tick := time.NewTicker(l.r.cfg.Timing.Beat)
 	defer tick.Stop()
 	for n := 1; ; n++ {
+		l.r.raiseLevel(ctx)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -230,6 +231,10 @@ func (l *leader) assign(ctx context.Context, a acd.Assign) {
 
 // submit proposes under a key of this term.
 func (l *leader) submit(ctx context.Context, cmd call.Command, done func(reply)) {
+	if !l.r.View().Allows(cmd) {
+		done(reply{res: call.Result{Refused: call.RefusedLevel}})
+		return
+	}
 	l.turn++
 	env, err := envelope(fmt.Sprintf("lead/%d/%d", l.term, l.turn), cmd)
 	if err != nil {

@@ -10,11 +10,12 @@ import (
 // out of nothing but the tables and the batch.
 type machine struct {
 	t       *tables
+	knows   call.Level // what this program understands
 	changed changes
 }
 
-func newMachine() *machine {
-	m := &machine{t: newTables()}
+func newMachine(knows call.Level) *machine {
+	m := &machine{t: newTables(), knows: knows}
 	m.changed.reset()
 	return m
 }
@@ -137,6 +138,8 @@ func (m *machine) do(cmd call.Command) (call.Result, error) {
 		return m.inboxItem(c), nil
 	case call.TicketUse:
 		return m.ticketUse(c), nil
+	case call.SetLevel:
+		return m.setLevel(c)
 	}
 	return call.Result{}, fmt.Errorf("%w: %T", errUnknownCommand, cmd)
 }

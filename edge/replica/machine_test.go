@@ -232,7 +232,7 @@ func TestMachinesFedTheSameLogAreEqual(t *testing.T) {
 	}
 	total := map[call.Phase]int{}
 	for seed := range seeds {
-		a, b := newMachine(), newMachine()
+		a, b := newMachine(call.FeatureLevel), newMachine(call.FeatureLevel)
 		w := &author{rng: rand.New(rand.NewPCG(uint64(seed), 7)), m: a, at: 1_700_000_000_000_000, nodes: map[string]int{}}
 		floor := acd.NewFloor()
 		var oldView *View
@@ -266,7 +266,7 @@ func TestMachinesFedTheSameLogAreEqual(t *testing.T) {
 				if err := b.still().write(&buf); err != nil {
 					t.Fatal(err)
 				}
-				if b, err = restore(&buf); err != nil {
+				if b, err = restore(&buf, call.FeatureLevel); err != nil {
 					t.Fatal(err)
 				}
 			case 1, 2:
@@ -295,18 +295,18 @@ func TestMachinesFedTheSameLogAreEqual(t *testing.T) {
 func TestUnknownCommandStops(t *testing.T) {
 	for _, e := range []call.Envelope{{Key: "k", Type: 9999}, {Key: "k", Type: call.TypeCallEnd, Body: []byte{0xff, 0x00}}} {
 		data, _ := encoding.Marshal(batch{At: 1, Commands: []call.Envelope{e}})
-		if _, err := newMachine().applyBatch(1, data); err == nil {
+		if _, err := newMachine(call.FeatureLevel).applyBatch(1, data); err == nil {
 			t.Errorf("type %d was skipped", e.Type)
 		}
 	}
-	if _, err := newMachine().applyBatch(1, []byte("?")); err == nil {
+	if _, err := newMachine(call.FeatureLevel).applyBatch(1, []byte("?")); err == nil {
 		t.Error("an entry that is no batch was skipped")
 	}
 }
 
 // Every type has a decoder and a case in the machine.
 func TestEveryTypeIsKnown(t *testing.T) {
-	for typ := call.TypeCallStart; typ <= call.TypeDequeue; typ++ {
+	for typ := call.TypeCallStart; typ <= call.TypeSetLevel; typ++ {
 		read, ok := decoders[typ]
 		if !ok {
 			t.Errorf("type %d has no decoder", typ)
@@ -317,7 +317,7 @@ func TestEveryTypeIsKnown(t *testing.T) {
 			t.Errorf("type %d decodes to %T: %v", typ, cmd, err)
 			continue
 		}
-		if _, err := newMachine().do(cmd); err != nil {
+		if _, err := newMachine(call.FeatureLevel).do(cmd); err != nil {
 			t.Errorf("type %d: %v", typ, err)
 		}
 	}

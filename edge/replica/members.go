@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"trunkline/edge/call"
+	"trunkline/internal/fault"
 	edgev1 "trunkline/proto/gen/trunkline/edge/v1"
 )
 
@@ -126,23 +127,33 @@ func (r *Replica) announceOnce(ctx context.Context) {
 
 // askToJoin asks each configured peer until one, or the leader it asks, agrees.
 func (r *Replica) askToJoin(ctx context.Context) {
-	self := r.cfg.Self
-	req := &edgev1.AddNodeRequest{
-		Name: self.Name, NodeAddr: self.NodeAddr, WebUrl: self.WebURL, SipAddr: self.SIPAddr, Version: self.Version, Incarnation: self.Incarnation,
-	}
 	for _, name := range r.knownNodes() {
-		asking, cancel := context.WithTimeout(ctx, 2*r.cfg.Timing.RPC)
-		_, err := r.nodeClient(name).AddNode(asking, req)
-		cancel()
+		err := r.join(ctx, name)
 		if err == nil {
 			r.cfg.Log.Info("joined the group", "through", name)
 			return
 		}
-		r.cfg.Log.Debug("not joined yet", "peer", name, "error", err)
+		if fault.Of(err).Kind == fault.Conflict {
+			r.cfg.Log.Error("the group refuses this node", "peer", name, "error", err)
+		} else {
+			r.cfg.Log.Debug("not joined yet", "peer", name, "error", err)
+		}
 		if ctx.Err() != nil {
 			return
 		}
 	}
+}
+
+// join asks one peer to be added.
+func (r *Replica) join(ctx context.Context, peer string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*r.cfg.Timing.RPC)
+	defer cancel()
+	self := r.cfg.Self
+	_, err := r.nodeClient(peer).AddNode(ctx, &edgev1.AddNodeRequest{
+		Name: self.Name, NodeAddr: self.NodeAddr, WebUrl: self.WebURL, SipAddr: self.SIPAddr, Version: self.Version, Incarnation: self.Incarnation,
+		FeatureLevel: uint32(r.cfg.level),
+	})
+	return err
 }
 
 // addNode announces a node, so that all know its address, and then takes it in.

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"trunkline/edge/call"
 	"trunkline/edge/replica/nodeport"
 )
 
@@ -20,10 +21,11 @@ import (
 
 // beat is one message of that connection, in CBOR.
 type beat struct {
-	Incarnation string `cbor:"1,keyasint"`
-	Applied     uint64 `cbor:"2,keyasint"`
-	Last        uint64 `cbor:"3,keyasint"`
-	Clock       int64  `cbor:"4,keyasint"` // the sender's wall clock
+	Incarnation string     `cbor:"1,keyasint"`
+	Applied     uint64     `cbor:"2,keyasint"`
+	Last        uint64     `cbor:"3,keyasint"`
+	Clock       int64      `cbor:"4,keyasint"`           // the sender's wall clock
+	Level       call.Level `cbor:"5,keyasint,omitempty"` // what the sender's program understands
 }
 
 // PeerStatus is what this node knows of another.
@@ -38,6 +40,7 @@ type PeerStatus struct {
 	Lag         uint64 // entries behind this node
 	LastSeen    int64  // Unix microseconds by this node's clock, 0 = never
 	ClockAhead  int64  // microseconds its wall clock is ahead of ours
+	Level       call.Level
 }
 
 type peers struct {
@@ -102,7 +105,7 @@ func (p *peers) send(c net.Conn) {
 	for {
 		_ = c.SetWriteDeadline(time.Now().Add(p.r.cfg.Timing.Lease))
 		b := beat{
-			Incarnation: p.r.cfg.Incarnation, Applied: p.r.raft.AppliedIndex(), Last: p.r.raft.LastIndex(), Clock: time.Now().UnixMicro(),
+			Incarnation: p.r.cfg.Incarnation, Applied: p.r.raft.AppliedIndex(), Last: p.r.raft.LastIndex(), Clock: time.Now().UnixMicro(), Level: p.r.cfg.level,
 		}
 		if err := out.Encode(b); err != nil {
 			return
@@ -185,7 +188,7 @@ func (p *peers) alive(name string, b beat) {
 		if !x.Up || x.Incarnation != b.Incarnation {
 			x.told = false
 		}
-		x.Up, x.Proven, x.Incarnation, x.Applied = true, false, b.Incarnation, b.Applied
+		x.Up, x.Proven, x.Incarnation, x.Applied, x.Level = true, false, b.Incarnation, b.Applied, b.Level
 		x.Lag = 0
 		if last := p.r.raft.LastIndex(); last > b.Applied {
 			x.Lag = last - b.Applied

@@ -67,7 +67,7 @@ func New(cfg Config) (*Replica, error) {
 		cfg: cfg, clock: newSiteClock(time.Now), disk: newDisk(cfg.Timing.Stall),
 		stopping: make(chan struct{}), requests: make(chan *request, 4*maxBatch), slots: make(chan struct{}, inFlight),
 	}
-	r.fsm = newFSM(r.clock, r.fatal, r.stopping)
+	r.fsm = newFSM(cfg.level, r.clock, r.fatal, r.stopping)
 	peers, err := newPeers(r)
 	if err != nil {
 		return nil, err

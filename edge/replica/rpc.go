@@ -48,8 +48,12 @@ func (s *RPC) Apply(ctx context.Context, req *edgev1.ApplyRequest) (*edgev1.Appl
 			return nil, fault.Wrap(err, fault.Invalid, "fault.node.command")
 		}
 		// What this version can not read must not enter the log: it would stop every node.
-		if _, err := open(list[i]); err != nil || list[i].Key == "" || len(list[i].Body) > maxCommand {
+		cmd, err := open(list[i])
+		if err != nil || list[i].Key == "" || len(list[i].Body) > maxCommand {
 			return nil, fault.Wrap(err, fault.Invalid, "fault.node.command")
+		}
+		if !s.r.View().Allows(cmd) {
+			return nil, unavailable(errNotYet) // this node may not have applied yet what the other has
 		}
 	}
 	replies := make([]chan reply, len(list))
@@ -97,6 +101,9 @@ func (s *RPC) AddNode(ctx context.Context, req *edgev1.AddNodeRequest) (*edgev1.
 			return nil, unavailable(errNotLeader) // passed on once already
 		}
 		return s.r.nodeClient(leader).AddNode(ctx, req)
+	}
+	if level := call.Level(req.GetFeatureLevel()); level < s.r.View().Level() {
+		return nil, fault.Wrap(tooOld(s.r.View().Level(), level), fault.Conflict, "fault.node.too_old")
 	}
 	info := call.NodeInfo{
 		Name: req.GetName(), Incarnation: req.GetIncarnation(), NodeAddr: req.GetNodeAddr(), WebURL: req.GetWebUrl(),

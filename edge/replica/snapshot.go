@@ -21,13 +21,14 @@ import (
 const snapshotVersion = 1
 
 type snapshotHeader struct {
-	Version uint64 `cbor:"1,keyasint"`
-	Index   uint64 `cbor:"2,keyasint"`
-	At      int64  `cbor:"3,keyasint"`
-	Epoch   uint64 `cbor:"4,keyasint"`
-	Inbox   uint64 `cbor:"5,keyasint"`
-	Config  []byte `cbor:"6,keyasint"`
-	Written uint64 `cbor:"7,keyasint"` // commands ever remembered by key
+	Version uint64     `cbor:"1,keyasint"`
+	Index   uint64     `cbor:"2,keyasint"`
+	At      int64      `cbor:"3,keyasint"`
+	Epoch   uint64     `cbor:"4,keyasint"`
+	Inbox   uint64     `cbor:"5,keyasint"`
+	Config  []byte     `cbor:"6,keyasint"`
+	Written uint64     `cbor:"7,keyasint"` // commands ever remembered by key
+	Level   call.Level `cbor:"8,keyasint,omitempty"`
 }
 
 // Numbers of the tables in a snapshot; never renumbered.
@@ -60,7 +61,7 @@ func (m *machine) still() *still {
 func (s *still) write(w io.Writer) error {
 	buf := bufio.NewWriterSize(w, 1<<16)
 	e := encoding.NewEncoder(buf)
-	head := snapshotHeader{snapshotVersion, s.t.index, s.t.at, s.t.epoch, s.t.inbox, s.t.config, s.written}
+	head := snapshotHeader{snapshotVersion, s.t.index, s.t.at, s.t.epoch, s.t.inbox, s.t.config, s.written, s.t.level}
 	if err := e.Encode(head); err != nil {
 		return err
 	}
@@ -107,9 +108,10 @@ func (s *still) hash() []byte {
 	return h.Sum(nil)
 }
 
-// restore reads a snapshot into a new machine.
-func restore(r io.Reader) (*machine, error) {
-	d := decoding.NewDecoder(bufio.NewReaderSize(r, 1<<16))
+// restore reads a snapshot into a new machine that understands commands up to
+// level knows.
+func restore(r io.Reader, knows call.Level) (*machine, error) {
+	d := exact.NewDecoder(bufio.NewReaderSize(r, 1<<16))
 	var head snapshotHeader
 	if err := d.Decode(&head); err != nil {
 		return nil, fmt.Errorf("replica: snapshot header: %w", err)
@@ -117,7 +119,11 @@ func restore(r io.Reader) (*machine, error) {
 	if head.Version != snapshotVersion {
 		return nil, fmt.Errorf("replica: snapshot of version %d", head.Version)
 	}
-	m := newMachine()
+	if head.Level > knows {
+		return nil, tooOld(head.Level, knows)
+	}
+	m := newMachine(knows)
+	m.t.level = head.Level
 	m.t.index, m.t.at, m.t.epoch, m.t.inbox = head.Index, head.At, head.Epoch, head.Inbox
 	if head.Config != nil {
 		var site edgev1.SiteConfig

@@ -19,8 +19,9 @@ type tables struct {
 	index   uint64 // of the last applied log entry
 	at      int64  // site time of the last applied batch
 	epoch   uint64
-	inbox   uint64 // sequence number of the last applied inbox item
-	config  []byte // serialised edge.v1.SiteConfig
+	level   call.Level // all nodes understand it
+	inbox   uint64     // sequence number of the last applied inbox item
+	config  []byte     // serialised edge.v1.SiteConfig
 	site    *edgev1.SiteConfig
 	calls   *btree.BTreeG[*call.Call]
 	agents  *btree.BTreeG[*call.Agent]

@@ -21,6 +21,13 @@ func (v *View) At() int64 { return v.t.at }
 // Epoch is that of new outbox rows.
 func (v *View) Epoch() uint64 { return v.t.epoch }
 
+// Level is what every node of the site understands; see Allows.
+func (v *View) Level() call.Level { return v.t.level }
+
+// Allows says whether the site's nodes all understand a command. Apply refuses
+// others with RefusedLevel; who offers it to a person asks first.
+func (v *View) Allows(cmd call.Command) bool { return call.LevelOf(cmd) <= v.t.level }
+
 // InboxSeq is the sequence number of the last applied piece of work from the cloud.
 func (v *View) InboxSeq() uint64 { return v.t.inbox }
 

@@ -2332,7 +2332,9 @@ type AddNodeRequest struct {
 	SipAddr  string                 `protobuf:"bytes,4,opt,name=sip_addr,json=sipAddr,proto3" json:"sip_addr,omitempty"`
 	Version  string                 `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
 	// Of the process that asks, see PingRequest.
-	Incarnation   string `protobuf:"bytes,6,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Incarnation string `protobuf:"bytes,6,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	// What its program understands of the log; a group that is past it refuses.
+	FeatureLevel  uint32 `protobuf:"varint,7,opt,name=feature_level,json=featureLevel,proto3" json:"feature_level,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2407,6 +2409,13 @@ func (x *AddNodeRequest) GetIncarnation() string {
 		return x.Incarnation
 	}
 	return ""
+}
+
+func (x *AddNodeRequest) GetFeatureLevel() uint32 {
+	if x != nil {
+		return x.FeatureLevel
+	}
+	return 0
 }
 
 type PingRequest struct {
@@ -2795,14 +2804,15 @@ const file_trunkline_edge_v1_fleet_proto_rawDesc = "" +
 	"\bcommands\x18\x01 \x03(\fB\a\x92\xb5\x18\x030\xe8\aR\bcommands\"?\n" +
 	"\rApplyResponse\x12\x18\n" +
 	"\aresults\x18\x01 \x03(\fR\aresults\x12\x14\n" +
-	"\x05index\x18\x02 \x01(\x04R\x05index\"\xb1\x01\n" +
+	"\x05index\x18\x02 \x01(\x04R\x05index\"\xd6\x01\n" +
 	"\x0eAddNodeRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n" +
 	"\tnode_addr\x18\x02 \x01(\tR\bnodeAddr\x12\x17\n" +
 	"\aweb_url\x18\x03 \x01(\tR\x06webUrl\x12\x19\n" +
 	"\bsip_addr\x18\x04 \x01(\tR\asipAddr\x12\x18\n" +
 	"\aversion\x18\x05 \x01(\tR\aversion\x12 \n" +
-	"\vincarnation\x18\x06 \x01(\tR\vincarnation\"U\n" +
+	"\vincarnation\x18\x06 \x01(\tR\vincarnation\x12#\n" +
+	"\rfeature_level\x18\a \x01(\rR\ffeatureLevel\"U\n" +
 	"\vPingRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x10\n" +

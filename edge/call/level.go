@@ -1,0 +1,40 @@
+package call
+
+// Level numbers what a program understands of the site's log. It only grows.
+//
+// A site's nodes are upgraded one after the other, and one that is not yet
+// could neither apply a new command nor skip it. So each program says its level
+// to its peers; once every member of the group has reported one, the leader
+// commits it (SetLevel), and only from then on is anything of that level
+// proposed. What was committed stays: a program below it can no longer take part.
+type Level uint32
+
+// FeatureLevel is this program's. Raise it by one with each new command type
+// and each new field that means something, and say below what came with it.
+//
+//	0  types 1 (CallStart) to 26 (Dequeue)
+//	1  SetLevel
+const FeatureLevel Level = 1
+
+// since is the level of the types that came after level 0. SetLevel is not
+// listed: it is written only when all know it.
+var since = map[Type]Level{}
+
+// LevelOf is the level a site needs before the command may be proposed. A
+// command that got a new field after its release implements Leveled.
+func LevelOf(cmd Command) Level {
+	level := since[cmd.CommandType()]
+	if c, ok := cmd.(Leveled); ok {
+		level = max(level, c.Level())
+	}
+	return level
+}
+
+// Leveled is a command some of whose fields are younger than its type: Level
+// is what those in use need, 0 when none is.
+type Leveled interface{ Level() Level }
+
+// SetLevel commits the site's level: all its nodes understand it.
+type SetLevel struct {
+	Level Level `cbor:"1,keyasint"`
+}
