@@ -117,6 +117,12 @@ func (r *Recorder) put(side int, offset time.Duration, ulaw []byte) {
 		return
 	}
 	at := int64(offset / sample)
+	if at < 0 {
+		// A packet that was due when the recording began, sent a little late by a busy
+		// machine: what lies before the beginning is left out.
+		ulaw = ulaw[min(-at, int64(len(ulaw))):]
+		at = 0
+	}
 	t := &r.tracks[side]
 	// The timeline of a leg is moved sample by sample to follow its clock. Holes of
 	// that size are filled with what came before, which nobody hears.

@@ -243,6 +243,28 @@ func TestLateEarlyAndMovedAudio(t *testing.T) {
 	})
 }
 
+// A packet that was due when the recording began and comes late reaches back before it: what lies before is left out.
+func TestAudioFromBeforeTheBeginning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKeys(t)
+		s := started(t, Config{})
+		defer stop(t, s)
+		r := record(t, s, spec(k))
+		packet := bytes.Repeat([]byte{0x11}, 160)
+		r.Out(-23*sample, packet)
+		r.In(-time.Second, packet)
+		r.In(-160*sample, packet)
+		r.Close()
+		rec := k.read(t, r.path)
+		if got := bytes.Count(rec.Right, []byte{0x11}); got != 160-23 || !bytes.HasPrefix(rec.Right, packet[:137]) {
+			t.Errorf("%d samples of what was heard, want 137 at the beginning", got)
+		}
+		if bytes.Contains(rec.Left, []byte{0x11}) {
+			t.Error("what was said before the beginning is in the recording")
+		}
+	})
+}
+
 func TestDiskFull(t *testing.T) {
 	k, dir := newKeys(t), t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
