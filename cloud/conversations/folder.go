@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+
+	"trunkline/internal/durable"
 )
 
 // folder keeps recordings as files: DIR/<tenant>/<recording>.tlr.
@@ -46,7 +48,7 @@ func (f folder) write(tenant int64, id string, offset int64, data []byte) error 
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(p), 0o700); err != nil {
+	if err := durable.MkdirAll(filepath.Dir(p)); err != nil {
 		return err
 	}
 	file, err := os.OpenFile(p, os.O_CREATE|os.O_WRONLY, 0o600)
@@ -57,7 +59,14 @@ func (f folder) write(tenant int64, id string, offset int64, data []byte) error 
 	if _, err := file.WriteAt(data, offset); err != nil {
 		return err
 	}
-	return file.Sync()
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	// The first piece made the name, the site removes its copy once it has sent the last.
+	if offset == 0 {
+		return durable.SyncDir(filepath.Dir(p))
+	}
+	return nil
 }
 
 // remove forgets a file that turned out wrong; the site sends it again.

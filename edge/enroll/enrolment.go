@@ -15,6 +15,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"trunkline/internal/durable"
 	"trunkline/internal/join"
 	edgev1 "trunkline/proto/gen/trunkline/edge/v1"
 )
@@ -202,5 +203,5 @@ func saveNode(dir string, n Node) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, nodeFile), append(text, '\n'))
+	return durable.WriteFile(filepath.Join(dir, nodeFile), append(text, '\n'))
 }

@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"trunkline/internal/durable"
 	"trunkline/internal/join"
 	"trunkline/internal/pki/pkitest"
 	edgev1 "trunkline/proto/gen/trunkline/edge/v1"
@@ -31,7 +32,7 @@ func enrolled(t *testing.T, ca *pkitest.CA, site, name string, life time.Duratio
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := writeFile(filepath.Join(dir, identityFile), text); err != nil {
+	if err := durable.WriteFile(filepath.Join(dir, identityFile), text); err != nil {
 		t.Fatal(err)
 	}
 	if err := saveNode(dir, Node{Format: format, Name: name, Site: site, Cloud: "https://cloud.example.com", CloudNode: "192.0.2.1:9400"}); err != nil {

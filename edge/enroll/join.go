@@ -19,6 +19,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"trunkline/internal/durable"
 	"trunkline/internal/join"
 	edgev1 "trunkline/proto/gen/trunkline/edge/v1"
 )
@@ -294,10 +295,10 @@ func (j *joiner) write() error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(j.Dir, siteFile), site); err != nil {
+	if err := durable.WriteFile(filepath.Join(j.Dir, siteFile), site); err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(j.Dir, identityFile), j.identity); err != nil {
+	if err := durable.WriteFile(filepath.Join(j.Dir, identityFile), j.identity); err != nil {
 		return err
 	}
 	err = saveNode(j.Dir, Node{
@@ -334,7 +335,7 @@ func setAside(dir string, old *Node) error {
 			return err
 		}
 	}
-	return syncDir(dir)
+	return durable.SyncDir(dir)
 }
 
 func newCSR(key crypto.Signer, name string) ([]byte, error) {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"trunkline/internal/durable"
 	"trunkline/internal/life"
 	edgev1 "trunkline/proto/gen/trunkline/edge/v1"
 )
@@ -55,7 +56,7 @@ func (e *Enrolment) Renew(ctx context.Context, cloud Cloud) error {
 	if err := check.use(key, res.CertificateChain, ca); err != nil {
 		return fmt.Errorf("the cloud sent a certificate that does not fit: %w", err)
 	}
-	if err := writeFile(filepath.Join(e.dir, identityFile), text); err != nil {
+	if err := durable.WriteFile(filepath.Join(e.dir, identityFile), text); err != nil {
 		return err
 	}
 	return e.use(key, res.CertificateChain, ca)

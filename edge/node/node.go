@@ -31,6 +31,7 @@ import (
 	"trunkline/edge/softphone"
 	"trunkline/edge/switchboard"
 	"trunkline/edge/uplink"
+	"trunkline/internal/durable"
 	"trunkline/internal/grant"
 	"trunkline/internal/life"
 )
@@ -318,11 +319,7 @@ func (n *Node) announceReady() error {
 		return err
 	}
 	if n.cfg.ReadyFile != "" {
-		tmp := n.cfg.ReadyFile + ".new"
-		if err := os.WriteFile(tmp, append(line, '\n'), 0o600); err != nil {
-			return err
-		}
-		if err := os.Rename(tmp, n.cfg.ReadyFile); err != nil {
+		if err := durable.WriteFile(n.cfg.ReadyFile, append(line, '\n')); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"trunkline/internal/durable"
 	"trunkline/internal/recfile"
 )
 
@@ -37,31 +38,7 @@ func (m *Manifest) save() error {
 	if err != nil {
 		return err
 	}
-	path := manifestPath(m.File)
-	if err := writeSynced(path+".tmp", append(js, '\n')); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".tmp", path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func writeSynced(path string, b []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	return errors.Join(err, f.Sync(), f.Close())
-}
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return durable.WriteFile(manifestPath(m.File), append(js, '\n'))
 }
 
 func loadManifest(recording string) (Manifest, error) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"trunkline/edge/media"
+	"trunkline/internal/durable"
 	"trunkline/internal/recfile"
 )
 
@@ -69,7 +70,7 @@ func newFrame(number int64) *frame {
 
 func newRecorder(s *Store, spec Spec) (*Recorder, error) {
 	r := &Recorder{store: s, spec: spec, path: s.path(spec), began: time.Now()}
-	if err := os.MkdirAll(filepath.Dir(r.path), 0o700); err != nil {
+	if err := durable.MkdirAll(filepath.Dir(r.path)); err != nil {
 		return nil, err
 	}
 	f, err := os.OpenFile(r.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"trunkline/internal/durable"
 	"trunkline/internal/recfile"
 )
 
@@ -124,7 +125,7 @@ func (s *Store) TakeCopy(tenant int64, recordingID string) (Manifest, error) {
 		return Manifest{}, err
 	}
 	to := s.path(Spec{Tenant: tenant, RecordingID: recordingID, StartedAt: sum.Header.StartedAt})
-	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+	if err := durable.MkdirAll(filepath.Dir(to)); err != nil {
 		return Manifest{}, err
 	}
 	if err := os.Rename(from, to); err != nil {

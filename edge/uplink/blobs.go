@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"trunkline/internal/durable"
 )
 
 // blobs keeps files by the SHA-256 of their content, in folders by its first
@@ -62,10 +64,10 @@ func (b blobs) put(hash string, data []byte) error {
 		return fmt.Errorf("blob %.12s: %w", hash, errHash)
 	}
 	path := b.path(hash)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := durable.MkdirAll(filepath.Dir(path)); err != nil {
 		return err
 	}
-	return replaceFile(path, data)
+	return durable.WriteFile(path, data)
 }
 
 const (
@@ -94,28 +96,4 @@ func (b blobs) collect(keep map[string]bool, now time.Time) (removed int) {
 		}
 	}
 	return removed
-}
-
-// replaceFile replaces a file as a whole, on disk when it returns.
-func replaceFile(path string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(data)
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if err = errors.Join(err, tmp.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -15,6 +15,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"trunkline/internal/durable"
 	edgev1 "trunkline/proto/gen/trunkline/edge/v1"
 )
 
@@ -215,7 +216,7 @@ func (s *Store) activate(site *edgev1.SiteConfig) (changed bool, err error) {
 	}
 	sited := !bytes.Equal(data, before)
 	if sited {
-		if err := replaceFile(s.siteFile, data); err != nil {
+		if err := durable.WriteFile(s.siteFile, data); err != nil {
 			return false, err
 		}
 	}
@@ -266,7 +267,7 @@ func (s *Store) saveIndex(tenants map[int64]*tenant) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(s.index, data)
+	return durable.WriteFile(s.index, data)
 }
 
 // Collect removes blobs that no kept snapshot names. It reads all of them, so it

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"trunkline/internal/durable"
 	edgev1 "trunkline/proto/gen/trunkline/edge/v1"
 )
 
@@ -315,7 +316,7 @@ func (u *uploads) forget(closed []Recording) error {
 			text = append(text, r.ID+"\n"...)
 		}
 	}
-	if err := replaceFile(u.path, text); err != nil {
+	if err := durable.WriteFile(u.path, text); err != nil {
 		return err
 	}
 	u.done, u.lines = kept, len(kept)

@@ -13,8 +13,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
+
+	"trunkline/internal/durable"
 )
 
 const keySize = 32 // bytes, AES-256
@@ -42,21 +43,13 @@ func Load(path string) (*Box, error) {
 	return New(key)
 }
 
-// create links a finished file into place, so that of two programs that start
-// at once both use the one that was first.
+// create makes the key: of two programs that start at once both use the one that
+// was first. It is on disk before anything is sealed with it.
 func create(path string) ([]byte, error) {
 	key := make([]byte, keySize)
-	_, _ = rand.Read(key)                                      // never fails, see crypto/rand
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".secret-*") // mode 0600
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.WriteString(hex.EncodeToString(key) + "\n")
-	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return nil, err
-	}
-	if err := os.Link(tmp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+	_, _ = rand.Read(key) // never fails, see crypto/rand
+	err := durable.CreateFile(path, []byte(hex.EncodeToString(key)+"\n"))
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	return os.ReadFile(path)

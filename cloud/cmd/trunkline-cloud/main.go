@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"trunkline/cloud/server"
+	"trunkline/internal/durable"
 )
 
 // version is set by the linker.
@@ -133,7 +133,7 @@ func (c *serveCommand) Run(ctx context.Context) error {
 		return err
 	}
 	if c.ReadyFile != "" {
-		if err := writeAtomically(c.ReadyFile, line.Bytes()); err != nil {
+		if err := durable.WriteFile(c.ReadyFile, line.Bytes()); err != nil {
 			return err
 		}
 		defer os.Remove(c.ReadyFile)
@@ -146,21 +146,4 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	case err := <-srv.Failed():
 		return err
 	}
-}
-
-// writeAtomically lets a reader see the whole line or no file.
-func writeAtomically(path string, line []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".ready-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	if _, err := tmp.Write(line); err != nil {
-		tmp.Close()
-		return err
-	}
-	if err := tmp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
 }

@@ -11,6 +11,7 @@ import (
 
 	"trunkline/e2e/carrier"
 	"trunkline/e2e/harness"
+	"trunkline/internal/durable"
 )
 
 const (
@@ -125,11 +126,7 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	tmp := path + ".new"
-	if err := os.WriteFile(tmp, append(b, '\n'), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(tmp, path)
+	return durable.WriteFile(path, append(b, '\n'))
 }
 
 func (d *demo) welcome(took time.Duration) {
