@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,22 +18,23 @@ import (
 	cloudv1 "trunkline/proto/gen/trunkline/cloud/v1"
 )
 
-// Where people look at pages: as they are told apart by routes, in each language,
-// scheme and width. They are kept in .out/screens.
+// Where people look at pages: in each language, scheme and width. The pictures
+// are kept in .out/screens.
 var (
-	screenLanguages = map[string]string{"en": "en", "zh": "zh-Hans"}
+	screenLanguages = []string{"en", "zh-Hans"}
 	screenSchemes   = []string{"light", "dark"}
 	screenWidths    = []int{1440, 390}
 )
 
-// TestScreens takes a picture of every route, with the data of a day, and asks
-// axe-core about each. It fails on what breaks WCAG; pictures are for people.
+// TestScreens takes a picture of every route, with the data of a day, empty and
+// while the cloud is away, and asks axe-core about each in every language and
+// scheme. It fails on what breaks WCAG; pictures are for people.
 func TestScreens(t *testing.T) {
 	if !*screens {
 		t.Skip("only with -screens")
 	}
 	c, ua := cluster(t)
-	ctx := testContext(t, 15*time.Minute)
+	ctx := testContext(t, 25*time.Minute)
 	dir := filepath.Join(root(), ".out", "screens")
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
@@ -40,26 +42,23 @@ func TestScreens(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	const admin = "admin@platform.example"
-	if _, err := c.CloudCommand(ctx, harness.Password+"\n", "admin", "create", "--email", admin, "--password-stdin"); err != nil {
-		t.Fatal(err)
-	}
+	makeAdmin(ctx, t, c)
 	tn, callID, siteID := tenantWithADay(ctx, t, c, ua)
 	s := &photographer{t: t, c: c, dir: dir}
 	s.browser = browser(ctx, t, 1000, 400)
 	defer s.report()
 
-	s.take(ctx, "", "", "/sign-in", "/sign-up", "/confirm?email=a@b.example", "/forgot", "/reset?token=x", "/invitation?token=x", "/gallery")
-	s.take(ctx, "owner", tn.owner.Email, "/setup", "/setup?step=test_call", "/setup?step=trunk", "/setup?step=agents", "/setup?step=routing",
-		"/wallboard", "/calls", "/calls/"+callID, "/reports/queues", "/sites", "/sites/"+siteID, "/numbers", "/queues", "/flow",
-		"/prompts", "/members", "/settings", "/account", "/nowhere")
-	s.take(ctx, "admin", admin, "/console", fmt.Sprintf("/console/tenants/%d", tn.owner.Tenant), "/console/sites", "/console/audit", "/account")
+	s.desktop(ctx, tn, ua)
+	for _, v := range visits(tn, callID, siteID) {
+		s.take(ctx, v, "", false)
+	}
+	s.take(ctx, visit{"owner", tn.owner.Email, []string{"/setup", "/wallboard", "/calls", "/reports/queues", "/sites", "/flow", "/members"}},
+		"error", true)
 	fresh, err := c.SignUp(ctx, "new@fresh.example", "Fresh Company", "en")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.take(ctx, "fresh", fresh.Email, "/setup", "/wallboard", "/calls", "/reports/queues", "/sites", "/numbers", "/members", "/desktop")
-	s.desktop(ctx, tn, ua)
+	s.take(ctx, emptyVisit(fresh.Email), "", false)
 }
 
 // tenantWithADay is a company with two agents and calls of each outcome; one is
@@ -123,11 +122,7 @@ func tenantWithADay(ctx context.Context, t *testing.T, c *harness.Cluster, ua *c
 		return err
 	})
 	tn.record(ctx, t, callID)
-	sites, err := tn.owner.Sites().ListSites(ctx, &cloudv1.ListSitesRequest{PageSize: 10})
-	if err != nil || len(sites.GetSites()) == 0 {
-		t.Fatalf("sites: %v %v", sites, err)
-	}
-	return tn, callID, sites.GetSites()[0].GetId()
+	return tn, callID, tn.site(ctx, t)
 }
 
 // photographer walks through routes as several people.
@@ -145,6 +140,7 @@ type finding struct {
 	Who    string `json:"who"`
 	Route  string `json:"route"`
 	Scheme string `json:"scheme"`
+	Locale string `json:"locale"`
 	Rules  []struct {
 		ID      string `json:"id"`
 		Impact  string `json:"impact"`
@@ -156,39 +152,48 @@ type finding struct {
 	} `json:"rules"`
 }
 
-func (s *photographer) open(ctx context.Context, who, email string) *person {
-	if email != "" {
-		return signIn(ctx, s.t, s.browser, s.c, who, email)
+// open signs the visitor in.
+func (v visit) open(ctx context.Context, t *testing.T, b *harness.Browser, c *harness.Cluster) *person {
+	t.Helper()
+	if v.email != "" {
+		return signIn(ctx, t, b, c, v.who, v.email)
 	}
-	page, err := s.browser.Open(ctx, "stranger", nil)
+	page, err := b.Open(ctx, "stranger", nil)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	p := &person{Page: page, name: "stranger", b: s.browser}
-	p.do(ctx, s.t, "goto", harness.Args{"url": s.c.Web + "/sign-in"})
+	p := &person{Page: page, name: "stranger", b: b}
+	p.do(ctx, t, "goto", harness.Args{"url": c.Web + "/sign-in"})
 	return p
 }
 
-// take opens each route in each language and scheme and pictures it in each width.
-func (s *photographer) take(ctx context.Context, who, email string, routes ...string) {
-	p := s.open(ctx, who, email)
-	for tag, locale := range screenLanguages {
-		for _, scheme := range screenSchemes {
-			s.as(ctx, p, locale, scheme)
-			for _, route := range routes {
-				p.do(ctx, s.t, "goto", harness.Args{"url": s.c.Web + route})
-				s.shoot(ctx, p, who, route, scheme, tag)
+// looksAs sets the scheme at once and the language of the next page.
+func (p *person) looksAs(ctx context.Context, t *testing.T, l look) {
+	t.Helper()
+	p.do(ctx, t, "scheme", harness.Args{"scheme": l.scheme})
+	p.do(ctx, t, "run", harness.Args{"code": fmt.Sprintf(`localStorage.setItem('trunkline-locale', %q)`, l.locale)})
+}
+
+// take opens each route in each language and pictures it in each scheme and
+// width; cut off, it is what people see while the cloud is away.
+func (s *photographer) take(ctx context.Context, v visit, state string, cut bool) {
+	p := v.open(ctx, s.t, s.browser, s.c)
+	if cut {
+		p.do(ctx, s.t, "cut", nil)
+	}
+	for _, locale := range screenLanguages {
+		for _, route := range v.routes {
+			p.looksAs(ctx, s.t, look{locale, screenSchemes[0]})
+			p.do(ctx, s.t, "goto", harness.Args{"url": s.c.Web + route})
+			for _, scheme := range screenSchemes {
+				s.shoot(ctx, p, v.who, route+state, look{locale, scheme})
 			}
 		}
 	}
-	s.complains(p, who)
+	if !cut {
+		s.complains(p, v.who)
+	}
 	p.do(ctx, s.t, "close", nil)
-}
-
-// as sets what the browser remembers of language and scheme; the next page load has it.
-func (s *photographer) as(ctx context.Context, p *person, locale, scheme string) {
-	code := fmt.Sprintf(`localStorage.setItem('trunkline-locale', %q); localStorage.setItem('trunkline-scheme', %q)`, locale, scheme)
-	p.do(ctx, s.t, "run", harness.Args{"code": code})
 }
 
 var unsafe = regexp.MustCompile(`[^a-z0-9]+`)
@@ -196,7 +201,8 @@ var unsafe = regexp.MustCompile(`[^a-z0-9]+`)
 // id-like parts of an address say nothing in a file's name.
 var idPart = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}|\d{4,}`)
 
-func (s *photographer) shoot(ctx context.Context, p *person, who, route, scheme, language string) {
+func (s *photographer) shoot(ctx context.Context, p *person, who, route string, l look) {
+	p.do(ctx, s.t, "scheme", harness.Args{"scheme": l.scheme})
 	p.do(ctx, s.t, "settle", nil)
 	name := strings.Trim(unsafe.ReplaceAllString(idPart.ReplaceAllString(route, "id"), "-"), "-")
 	if who != "" {
@@ -208,22 +214,15 @@ func (s *photographer) shoot(ctx context.Context, p *person, who, route, scheme,
 			s.t.Fatal(err)
 		}
 		if wide > 1 {
-			s.t.Errorf("%s in %s at %d px is %.0f px too wide", name, language, width, wide)
+			s.t.Errorf("%s in %s at %d px is %.0f px too wide", name, l.locale, width, wide)
 		}
-		file := filepath.Join(s.dir, fmt.Sprintf("%s-%s-%s-%d.png", name, scheme, language, width))
+		language, _, _ := strings.Cut(l.locale, "-")
+		file := filepath.Join(s.dir, fmt.Sprintf("%s-%s-%s-%d.png", name, l.scheme, language, width))
 		p.do(ctx, s.t, "picture", harness.Args{"file": file})
 		s.count++
 	}
 	p.do(ctx, s.t, "size", harness.Args{"width": screenWidths[0], "height": 900})
-	if language != "en" {
-		return
-	}
-	f := finding{Who: who, Route: route, Scheme: scheme}
-	if err := p.Do(ctx, "axe", nil, &f.Rules); err != nil {
-		s.t.Errorf("axe on %s: %v", route, err)
-	} else if len(f.Rules) > 0 {
-		s.found = append(s.found, f)
-	}
+	s.found = append(s.found, p.breaks(ctx, s.t, who, route, l)...)
 }
 
 // desktop pictures the agent's page in the states of a call.
@@ -232,50 +231,71 @@ func (s *photographer) desktop(ctx context.Context, tn *tenant, ua *carrier.Carr
 		s.t.Fatal(err)
 	}
 	p := openDesktop(ctx, s.t, s.browser, s.c, "cleo@"+tn.domain)
-	_, _, _ = p.answer(ctx, s.t) // who waited during all of the above
-	s.everyLook(ctx, p, "talking")
+	_, _, _ = p.answer(ctx, s.t) // who has waited since the day was made
+	s.inAll(ctx, p, "talking", func() {})
 	p.click(ctx, s.t, testid("hold"))
-	s.everyLook(ctx, p, "held")
+	s.inAll(ctx, p, "held", func() {})
 	p.click(ctx, s.t, testid("hangup"))
 	p.wait(ctx, s.t, testid("finish"))
-	s.everyLook(ctx, p, "wrap-up")
+	s.inAll(ctx, p, "wrap-up", func() {})
 	p.click(ctx, s.t, testid("finish"))
 	p.wait(ctx, s.t, testid("agent-state")+"[data-state=ready]")
-	s.everyLook(ctx, p, "ready")
-	p.click(ctx, s.t, `role=button[name=/^You: /]`)
-	p.click(ctx, s.t, testid("open-check"))
-	s.looks(ctx, p, "check", "light", "en")
+	s.inAll(ctx, p, "ready", func() {})
+	s.inAll(ctx, p, "check", func() { s.openCheck(ctx, p) })
 	p.click(ctx, s.t, testid("check-close"))
-	for _, scheme := range screenSchemes {
-		s.as(ctx, p, "en", scheme)
-		p.do(ctx, s.t, "reload", nil)
+	for _, locale := range screenLanguages {
+		s.as(ctx, p, locale)
 		p.wait(ctx, s.t, testid("agent-state")+"[data-state=ready]")
 		call := tn.dial(ctx, s.t, ua, 0, nil)
 		call.Press("1")
 		p.wait(ctx, s.t, testid("offer-card"))
-		s.looks(ctx, p, "offer", scheme, "en")
+		for _, scheme := range screenSchemes {
+			s.shoot(ctx, p, "agent", "/desktop/offer", look{locale, scheme})
+		}
 		call.Hangup(ctx)
 		p.do(ctx, s.t, "wait", harness.Args{"on": testid("offer-card"), "state": "detached"})
 	}
+	s.siteMode(ctx, p)
 	s.complains(p, "agent")
 }
 
-func (s *photographer) everyLook(ctx context.Context, p *person, state string) {
-	for tag, locale := range screenLanguages {
-		for _, scheme := range screenSchemes {
-			s.as(ctx, p, locale, scheme)
-			p.do(ctx, s.t, "reload", nil)
-			p.wait(ctx, s.t, testid("agent-state"))
-			s.looks(ctx, p, state, scheme, tag)
-		}
-	}
-	s.as(ctx, p, "en", "light")
+// openCheck opens the microphone check by what is the same in every language.
+func (s *photographer) openCheck(ctx context.Context, p *person) {
+	p.click(ctx, s.t, "button:has("+testid("agent-name")+")")
+	p.click(ctx, s.t, testid("open-check"))
+	p.wait(ctx, s.t, testid("check-close"))
+}
+
+// siteMode is the desktop while the cloud hangs.
+func (s *photographer) siteMode(ctx context.Context, p *person) {
+	signal(s.t, s.c, syscall.SIGSTOP)
+	defer signal(s.t, s.c, syscall.SIGCONT)
+	p.do(ctx, s.t, "wait", harness.Args{"on": testid("site-mode"), "ms": 30_000})
+	s.shoot(ctx, p, "agent", "/desktop/site-mode", look{screenLanguages[len(screenLanguages)-1], "light"})
+	s.shoot(ctx, p, "agent", "/desktop/site-mode", look{screenLanguages[len(screenLanguages)-1], "dark"})
+}
+
+// as reloads the desktop in a language.
+func (s *photographer) as(ctx context.Context, p *person, locale string) {
+	p.looksAs(ctx, s.t, look{locale, screenSchemes[0]})
 	p.do(ctx, s.t, "reload", nil)
 	p.wait(ctx, s.t, testid("agent-state"))
 }
 
-func (s *photographer) looks(ctx context.Context, p *person, state, scheme, language string) {
-	s.shoot(ctx, p, "agent", "/desktop/"+state, scheme, language)
+// inAll pictures one state of the desktop in each language and scheme. What a
+// reload loses, again brings back.
+func (s *photographer) inAll(ctx context.Context, p *person, state string, again func()) {
+	for _, locale := range screenLanguages {
+		if again != nil || locale != screenLanguages[0] {
+			s.as(ctx, p, locale)
+		}
+		if again != nil {
+			again()
+		}
+		for _, scheme := range screenSchemes {
+			s.shoot(ctx, p, "agent", "/desktop/"+state, look{locale, scheme})
+		}
+	}
 }
 
 func (s *photographer) complains(p *person, who string) {
@@ -299,14 +319,20 @@ func (s *photographer) report() {
 	if err := os.WriteFile(filepath.Join(s.dir, "axe.json"), b, 0o600); err != nil {
 		s.t.Fatal(err)
 	}
-	for _, f := range s.found {
+	tell(s.t, s.found)
+	s.t.Logf("%d pictures in %s", s.count, s.dir)
+}
+
+// tell names what axe-core found; it fails the test where a rule of WCAG is broken.
+func tell(t *testing.T, found []finding) {
+	t.Helper()
+	for _, f := range found {
 		for _, r := range f.Rules {
-			say := s.t.Logf
+			say := t.Logf
 			if r.WCAG {
-				say = s.t.Errorf
+				say = t.Errorf
 			}
-			say("axe: %s %s %s: %s (%s, %d) %s", f.Who, f.Route, f.Scheme, r.ID, r.Impact, r.Count, r.Example)
+			say("axe: %s %s %s %s: %s (%s, %d) %s %s", f.Who, f.Route, f.Locale, f.Scheme, r.ID, r.Impact, r.Count, r.Example, r.Why)
 		}
 	}
-	s.t.Logf("%d pictures in %s", s.count, s.dir)
 }

@@ -35,9 +35,11 @@ const browser = await chromium.launch({
   ],
 })
 const pages = new Map()
+const underWay = new Map()
 
 /** A page of a context of its own: somebody else's browser, as far as cookies go. */
-async function open(name, { locale = 'en-US', width = 1440, height = 900, keep = {} }) {
+async function open(name, { locale = 'en-US', width = 1440, height = 900, keep = {}, beside }) {
+  if (beside) return another(name, pages.get(beside).context())
   const context = await browser.newContext({ locale, viewport: { width, height }, timezoneId: 'UTC', reducedMotion: 'reduce' })
   context.setDefaultTimeout(limit)
   await context.exposeBinding('__tell', (_, event) => say({ page: name, ...event }))
@@ -49,11 +51,24 @@ async function open(name, { locale = 'en-US', width = 1440, height = 900, keep =
   await context.addInitScript(ears)
   watch(name, await context.newPage())
   // A desktop opened in a new tab takes the name over.
-  context.on('page', (page) => watch(name, page))
+  context.on('page', (page) => byHand.has(context) || watch(name, page))
+}
+
+const byHand = new Set()
+
+/** One more tab of somebody's browser. */
+async function another(name, context) {
+  byHand.add(context)
+  watch(name, await context.newPage())
+  byHand.delete(context)
 }
 
 function watch(name, page) {
   pages.set(name, page)
+  const asked = new Set()
+  page.on('request', (request) => asked.add(request))
+  for (const over of ['requestfinished', 'requestfailed']) page.on(over, (request) => asked.delete(request))
+  underWay.set(page, asked)
   page.on('console', (message) => {
     if (message.type() === 'error') say({ page: name, event: 'console', at: Date.now(), text: message.text(), url: message.location().url })
   })
@@ -77,6 +92,8 @@ async function axe(page) {
   }))
 }
 
+const rpc = /\/trunkline\.(?!access\.)/
+
 const acts = {
   goto: (page, { url }) => page.goto(url).then(() => undefined),
   reload: (page) => page.reload({ waitUntil: 'commit' }).then(() => undefined),
@@ -85,9 +102,23 @@ const acts = {
   choose: (page, { on, label, index }) => page.locator(on).first().selectOption(label === undefined ? { index } : { label }),
   wait: (page, { on, state, ms }) => page.locator(on).first().waitFor({ state: state || 'visible', timeout: ms || limit }),
   text: (page, { on }) => page.locator(on).first().innerText(),
+  press: (page, { keys }) => keys.reduce((before, key) => before.then(() => page.keyboard.press(key)), Promise.resolve()),
+  /** What has the focus, by its test id, else its name, else its text. */
+  focus: (page) =>
+    page.evaluate(() => {
+      const { activeElement: e } = document
+      return e?.getAttribute('data-testid') ?? e?.getAttribute('aria-label') ?? e?.textContent?.trim().slice(0, 80) ?? ''
+    }),
+  /** How many requests to the address have no end yet: open streams. */
+  open_requests: (page, { ending }) => [...underWay.get(page)].filter((request) => request.url().endsWith(ending)).length,
+  /** The system's wish for light or dark, which pages follow at once. */
+  scheme: (page, { scheme }) => page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' }),
+  /** All that is asked from now on fails as when the cloud is away; never again after `off`. */
+  cut: (page, { off }) =>
+    off ? page.unroute(rpc) : page.route(rpc, (route) => route.fulfill({ status: 503, contentType: 'text/plain', body: '' })),
   address: (page) => page.url(),
   // Streams never end: quiet is when the page has a heading and no placeholder, and that for a moment.
-  settle: async (page, { ms }) => {
+  settle: async (page, { ms, pause }) => {
     await page
       .waitForFunction(
         () => document.querySelector('h1, h2, [data-testid=desktop]') && !document.querySelector('[aria-busy=true]'),
@@ -96,7 +127,7 @@ const acts = {
       )
       .catch(() => undefined)
     await page.evaluate(() => document.fonts.ready.then(() => undefined))
-    await page.waitForTimeout(350)
+    await page.waitForTimeout(pause ?? 350)
   },
   /** Makes the window as high as what scrolls in it. Gives by how many pixels the page is too wide. */
   stretch: async (page, { width, height }) => {
@@ -121,6 +152,7 @@ const acts = {
   picture: (page, { file }) => page.screenshot({ path: file, animations: 'disabled' }).then(() => undefined),
   axe,
   close: (page) => page.context().close(),
+  close_tab: (page) => page.close(),
 }
 
 async function act(request) {

@@ -35,7 +35,7 @@ type Options struct {
 type Ports struct{ Web, Mailbox, Edge, SIP, Carrier int }
 
 // SiteName of the one hosted site.
-const SiteName = "hosted"
+const SiteName = "Demo site"
 
 // Cluster is a running cloud with its hosted site.
 type Cluster struct {

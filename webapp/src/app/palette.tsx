@@ -1,13 +1,15 @@
 import { useLingui } from '@lingui/react/macro'
 import { createSpotlight, Spotlight } from '@mantine/spotlight'
-import { IconSearch, IconUser } from '@tabler/icons-react'
+import { IconKeyboard, IconSearch, IconUser } from '@tabler/icons-react'
 import { useNavigate } from '@tanstack/react-router'
 import { useMe } from '@/api'
+import { listKeys } from './keys'
 import { paths } from './paths'
 import { visiblePages } from './shell'
 
 const [store, spotlight] = createSpotlight()
 export const openPalette = () => spotlight.open()
+export const searchKey = /mac/i.test(navigator.userAgent) ? '⌘ K' : 'Ctrl K'
 
 /** Ctrl/Cmd-K: any page by its name. */
 export function Palette() {
@@ -27,6 +29,7 @@ export function Palette() {
       leftSection: <IconUser size={16} aria-hidden />,
       onClick: () => void navigate({ to: paths.account }),
     },
+    { id: 'keys', label: t`Keys`, leftSection: <IconKeyboard size={16} aria-hidden />, onClick: listKeys },
   ]
   return (
     <Spotlight

@@ -1,12 +1,12 @@
 import { useLingui } from '@lingui/react/macro'
 import { createRootRoute, createRoute, createRouter, Navigate, Outlet, redirect } from '@tanstack/react-router'
 import { type AppConfig, may, sessionReady, useMe } from '@/api'
-import { ErrorState, Forbidden, Page, Skeleton } from '@/ui'
+import { ErrorState, Forbidden, Page, PageSkeleton } from '@/ui'
 import { homeOf } from './home'
 import { DesktopPage, GalleryPage, type PageEntry, pages, publicPages } from './pages'
 import { paths } from './paths'
 import { PublicFrame } from './public-frame'
-import { Inside } from './shell'
+import { Inside, NotFoundAnywhere } from './shell'
 import { NotFound } from './stopped'
 
 /** Holds the page back until it is known who asks, and sends strangers to the sign-in. */
@@ -29,19 +29,34 @@ function Guarded({ component: Shown, needs, nav }: PageEntry) {
 
 const Home = () => <Navigate to={homeOf(useMe())} replace />
 
-const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound })
+const root = createRootRoute({ component: Outlet })
 const gallery = createRoute({ getParentRoute: () => root, path: paths.gallery, component: GalleryPage })
 
 /** At a site's node there is the desktop and nothing else. */
 const edgeRoutes = () => [
   createRoute({ getParentRoute: () => root, path: '/', component: () => <Navigate to={paths.desktop} replace /> }),
   createRoute({ getParentRoute: () => root, path: paths.desktop, component: DesktopPage }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '$',
+    component: () => (
+      <main>
+        <NotFound />
+      </main>
+    ),
+  }),
 ]
 
 function cloudRoutes() {
   const open = createRoute({ getParentRoute: () => root, id: 'public', component: PublicFrame })
   const inside = createRoute({ getParentRoute: () => root, id: 'inside', beforeLoad: signedIn, component: Inside })
   return [
+    createRoute({
+      getParentRoute: () => root,
+      path: '$',
+      beforeLoad: async () => void (await sessionReady()),
+      component: NotFoundAnywhere,
+    }),
     open.addChildren(publicPages.map(({ path, component }) => createRoute({ getParentRoute: () => open, path, component }))),
     inside.addChildren([
       createRoute({ getParentRoute: () => inside, path: '/', component: Home }),
@@ -59,7 +74,7 @@ export function makeRouter(config: AppConfig) {
     defaultPreload: 'intent',
     defaultPendingMs: 200,
     defaultPendingMinMs: 0,
-    defaultPendingComponent: () => <Skeleton rows={8} />,
+    defaultPendingComponent: PageSkeleton,
     defaultErrorComponent: ({ error, reset }) => <ErrorState error={error} retry={reset} />,
     scrollRestoration: true,
   })

@@ -2,27 +2,37 @@ import { Trans, useLingui } from '@lingui/react/macro'
 import { ActionIcon } from '@mantine/core'
 import { IconMenu2, IconSearch } from '@tabler/icons-react'
 import { Link, Navigate, Outlet, useLocation } from '@tanstack/react-router'
-import { useEffect, useState } from 'react'
+import { type ReactNode, useEffect, useState } from 'react'
 import { type MeResponse, permissionsOf, useMe, useSession } from '@/api'
-import { Preferences, Skeleton } from '@/ui'
+import { PageSkeleton, Preferences } from '@/ui'
 import { ActingBanner } from './acting-banner'
+import { Keys } from './keys'
 import { PersonMenu, TenantMenu } from './menus'
 import { type NavGroup, type PageEntry, pages } from './pages'
-import { openPalette, Palette } from './palette'
+import { openPalette, Palette, searchKey } from './palette'
 import { paths } from './paths'
+import { PublicFrame } from './public-frame'
 import classes from './shell.module.css'
-import { Unreachable } from './stopped'
+import { NotFound, Unreachable } from './stopped'
 
 /** Behind the sign-in: the shell, or why there is none. */
 export function Inside() {
   const session = useSession()
   if (session.status === 'unreachable') return <Unreachable />
   if (session.status === 'signed_out') return <Navigate to={paths.signIn} />
-  if (session.status === 'loading') return <Skeleton rows={8} />
+  if (session.status === 'loading') return <PageSkeleton />
   return <Shell />
 }
 
-function Shell() {
+/** No such address: said inside of the shell to who is signed in, and without it to strangers. */
+export function NotFoundAnywhere() {
+  const session = useSession()
+  if (session.status === 'loading') return <PageSkeleton />
+  if (session.status === 'signed_in') return <Shell page={<NotFound />} />
+  return <PublicFrame page={<NotFound />} />
+}
+
+function Shell({ page = <Outlet /> }: { page?: ReactNode }) {
   const { t } = useLingui()
   const me = useMe()
   const [open, setOpen] = useState(false)
@@ -47,7 +57,7 @@ function Shell() {
           <button type="button" className={classes.search} onClick={openPalette}>
             <IconSearch size={14} aria-hidden />
             <Trans>Search</Trans>
-            <kbd>{/mac/i.test(navigator.userAgent) ? '⌘K' : 'Ctrl K'}</kbd>
+            <kbd>{searchKey}</kbd>
           </button>
         </div>
         <Navigation me={me} />
@@ -57,9 +67,10 @@ function Shell() {
         </div>
       </aside>
       <main id="main" className={classes.main} tabIndex={-1}>
-        <Outlet />
+        {page}
       </main>
       <Palette />
+      <Keys />
     </div>
   )
 }

@@ -10,21 +10,19 @@ import { paths } from './paths'
 export function NotFound() {
   const { t } = useLingui()
   return (
-    <main>
-      <Page title={t`Not found`}>
-        <EmptyState
-          icon={IconMapOff}
-          title={<Trans>There is no page at this address</Trans>}
-          action={
-            <Button component={Link} to={paths.home} variant="default">
-              <Trans>Go to the start page</Trans>
-            </Button>
-          }
-        >
-          <Trans>The link may be old, or a character was lost when it was copied.</Trans>
-        </EmptyState>
-      </Page>
-    </main>
+    <Page title={t`Not found`}>
+      <EmptyState
+        icon={IconMapOff}
+        title={<Trans>There is no page at this address</Trans>}
+        action={
+          <Button component={Link} to={paths.home} variant="default">
+            <Trans>Go to the start page</Trans>
+          </Button>
+        }
+      >
+        <Trans>The link may be old, or a character was lost when it was copied.</Trans>
+      </EmptyState>
+    </Page>
   )
 }
 

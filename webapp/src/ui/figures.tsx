@@ -1,5 +1,5 @@
 import { useLingui } from '@lingui/react/macro'
-import { Tooltip, VisuallyHidden } from '@mantine/core'
+import { Tooltip } from '@mantine/core'
 import { IconCheck, IconCopy } from '@tabler/icons-react'
 import { type ReactNode, useEffect, useState } from 'react'
 import classes from './figures.module.css'
@@ -112,8 +112,11 @@ export function ExactTime({ at, style = 'both' }: { at: Date | undefined; style?
   const { i18n } = useLingui()
   if (!at) return <>–</>
   const options: Intl.DateTimeFormatOptions = {
-    ...(style !== 'time' && { dateStyle: 'medium' }),
-    ...(style !== 'date' && { timeStyle: style === 'time' ? 'medium' : 'short' }),
+    ...(style !== 'time' && { month: 'short', day: 'numeric' }),
+    // The year of what is long ago; on this year's dates it is noise.
+    ...(style !== 'time' && at.getFullYear() !== new Date().getFullYear() && { year: 'numeric' }),
+    ...(style !== 'date' && { hour: 'numeric', minute: '2-digit' }),
+    ...(style === 'time' && { second: '2-digit' }),
   }
   return (
     <time dateTime={at.toISOString()} className={classes.tabular}>
@@ -122,8 +125,21 @@ export function ExactTime({ at, style = 'both' }: { at: Date | undefined; style?
   )
 }
 
-/** Text to copy with one press: commands, keys, addresses. */
-export function CopyField({ label, value, hideLabel }: { label: string; value: string; hideLabel?: boolean }) {
+/** Text to copy with one press: commands, keys. */
+export function CopyField({ label, value }: { label: string; value: string }) {
+  return (
+    <div>
+      <div className={classes.copyLabel}>{label}</div>
+      <div className={classes.copy}>
+        <code className={classes.copyText}>{value}</code>
+        <CopyButton className={classes.copyButton} label={label} value={value} />
+      </div>
+    </div>
+  )
+}
+
+/** Copies a value that stands beside it, in a table or a sentence. */
+export function CopyButton({ label, value, className = classes.copyQuiet }: { label: string; value: string; className?: string }) {
   const { t } = useLingui()
   const [copied, setCopied] = useState(false)
   useEffect(() => {
@@ -136,16 +152,10 @@ export function CopyField({ label, value, hideLabel }: { label: string; value: s
     setCopied(true)
   }
   return (
-    <div>
-      {hideLabel ? <VisuallyHidden>{label}</VisuallyHidden> : <div className={classes.copyLabel}>{label}</div>}
-      <div className={classes.copy}>
-        <code className={classes.copyText}>{value}</code>
-        <button type="button" className={classes.copyButton} onClick={() => void copy()} aria-label={t`Copy: ${label}`}>
-          {copied ? <IconCheck size={14} aria-hidden /> : <IconCopy size={14} aria-hidden />}
-          <span aria-live="polite">{copied ? t`Copied` : t`Copy`}</span>
-        </button>
-      </div>
-    </div>
+    <button type="button" className={className} onClick={() => void copy()} aria-label={t`Copy: ${label}`}>
+      {copied ? <IconCheck size={14} aria-hidden /> : <IconCopy size={14} aria-hidden />}
+      <span aria-live="polite">{copied ? t`Copied` : t`Copy`}</span>
+    </button>
   )
 }
 

@@ -40,6 +40,7 @@ export { useAddress } from './address'
 export { type ConfirmOptions, confirm } from './confirm'
 export { EmptyState, ErrorState, Forbidden, Loaded, Skeleton, useLate } from './emptiness'
 export {
+  CopyButton,
   CopyField,
   Duration,
   ExactTime,
@@ -72,9 +73,10 @@ export {
   useFieldList,
   useZodForm,
 } from './form'
-export { Box, Clip, Columns, Facts, Meta, Page, type PageProps, Row, Section, SideBySide, Stack } from './layout'
+export { Box, Clip, Columns, Facts, Meta, Page, type PageProps, PageSkeleton, Row, Section, SideBySide, Stack } from './layout'
 export { LiveLog, type LogLine } from './live-log'
 export { done, failed } from './notify'
+export { occupied } from './occupied'
 export { Outline, type OutlineItem } from './outline'
 export { SidePanel } from './panel'
 export { dayOf, type Period, periodKind, periodOf, thisZone } from './period'

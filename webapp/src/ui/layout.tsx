@@ -1,6 +1,7 @@
 import { IconChevronLeft } from '@tabler/icons-react'
 import { Link } from '@tanstack/react-router'
 import { Fragment, type ReactNode, useEffect, useId } from 'react'
+import { Skeleton } from './emptiness'
 import classes from './layout.module.css'
 
 const join = (...names: (string | false | undefined)[]) => names.filter(Boolean).join(' ')
@@ -51,6 +52,13 @@ export function Page({ title, why, action, status, filters, back, width = 'full'
   )
 }
 
+/** A page whose code or person is not known yet: where its title and lines will be. */
+export const PageSkeleton = () => (
+  <div className={classes.page}>
+    <Skeleton rows={8} />
+  </div>
+)
+
 /** A titled part of a page. */
 export function Section({ title, why, action, children }: Pick<PageProps, 'title' | 'why' | 'action' | 'children'>) {
   const id = useId()
@@ -90,9 +98,9 @@ export const Row = ({
   children: ReactNode
 }) => <div className={join(classes.row, classes[gap], place && classes[place], wrap && classes.wrap)}>{children}</div>
 
-/** Equal columns, as many as fit with at least `min` pixels each. */
-export const Columns = ({ min = 180, children }: { min?: number; children: ReactNode }) => (
-  <div className={classes.columns} style={{ '--columns-min': `${min}px` } as React.CSSProperties}>
+/** Equal columns, as many as fit with at least `min` pixels each, `most` at most. */
+export const Columns = ({ min = 150, most = 4, children }: { min?: number; most?: number; children: ReactNode }) => (
+  <div className={classes.columns} style={{ '--columns-min': `${min}px`, '--columns-most': most } as React.CSSProperties}>
     {children}
   </div>
 )

@@ -73,7 +73,6 @@ export function Table<T extends object>(props: TableProps<T>) {
     enableMultiSort: false,
   })
   if (rows.length === 0 && !more?.hasMore) return empty
-  const byId = new Map(columns.map((column) => [column.id, column]))
   return (
     <div>
       <section
@@ -106,9 +105,7 @@ export function Table<T extends object>(props: TableProps<T>) {
                 onKeyDown={onOpen && ((event) => rowKeys(event, () => onOpen(row.original)))}
               >
                 {columns.map((column) => (
-                  <td key={column.id} className={byId.get(column.id)?.align ? `${classes.cell} ${classes.right}` : classes.cell}>
-                    {column.cell(row.original)}
-                  </td>
+                  <Cell key={column.id} column={column} shown={column.cell(row.original)} />
                 ))}
               </tr>
             ))}
@@ -128,6 +125,19 @@ export function Table<T extends object>(props: TableProps<T>) {
         </div>
       )}
     </div>
+  )
+}
+
+/** Where the table has no room, rows become short paragraphs: figures then carry their name, and dashes are left out. */
+function Cell<T>({ column, shown }: { column: Column<T>; shown: ReactNode }) {
+  return (
+    <td
+      className={column.align ? `${classes.cell} ${classes.right}` : classes.cell}
+      data-label={column.align && !column.quietHeader ? column.header : undefined}
+      data-nothing={shown === '–' || undefined}
+    >
+      {shown}
+    </td>
   )
 }
 

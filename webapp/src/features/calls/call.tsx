@@ -112,7 +112,7 @@ function Timeline({ events, start }: { events: CallEvent[]; start?: Date }) {
 function Figures({ call }: { call: Call }) {
   const { i18n, t } = useLingui()
   const settings = useQuery(RoutingService.method.getSettings, {}, { staleTime: 300_000 })
-  const code = settings.data?.wrapUpCodes.find(({ id }) => id === call.wrapUpCode)?.name ?? call.wrapUpCode
+  const code = settings.data?.wrapUpCodes.find(({ id }) => id === call.wrapUpCode)?.name
   const length = (ms: bigint) => formatDuration(Number(ms))
   const ended = enderWord(call.endedBy, i18n)
   return (
@@ -130,7 +130,8 @@ function Figures({ call }: { call: Call }) {
         call.wrapUpMs > 0n && [t`Wrap-up`, length(call.wrapUpMs)],
         ended !== undefined && [t`Ended`, ended],
         call.siteName !== '' && [t`Site`, call.siteName],
-        code !== '' && [t`Wrap-up code`, code],
+        // Until the list is here there is nothing to say; one that was taken off the list has no name any more.
+        call.wrapUpCode !== '' && settings.data !== undefined && [t`Wrap-up code`, code ?? t`no longer in the list`],
         call.wrapUpNote !== '' && [
           t`Note`,
           <span key="note" className={classes.note}>

@@ -7,6 +7,7 @@ import { useMemo } from 'react'
 import { at, callFilter, may, useMe } from '@/api'
 import { type Call, CallService } from '@/api/gen/trunkline/cloud/v1/calls_pb'
 import { RoutingService } from '@/api/gen/trunkline/cloud/v1/routing_pb'
+import { SiteService } from '@/api/gen/trunkline/cloud/v1/sites_pb'
 import { paths } from '@/app/paths'
 import {
   type Column,
@@ -46,6 +47,8 @@ export function CallsPage() {
     { pageParamKey: 'pageToken', getNextPageParam: (page) => page.nextPageToken || undefined },
   )
   const rows = useMemo(() => calls.data?.pages.flatMap((page) => page.calls), [calls.data])
+  const sites = useQuery(SiteService.method.listSites, { pageSize: 200 }, { staleTime: 60_000 })
+  const several = (sites.data?.sites.length ?? 0) > 1
   const columns: Column<Call>[] = useMemo(
     () => [
       {
@@ -84,7 +87,9 @@ export function CallsPage() {
         cell: (call) => length(call.agentId ? call.talkMs : undefined),
         sort: (call) => call.talkMs,
       },
-      { id: 'site', header: t`Site`, cell: (call) => call.siteName, sort: (call) => call.siteName },
+      ...(several
+        ? [{ id: 'site', header: t`Site`, cell: (call: Call) => call.siteName, sort: (call: Call) => call.siteName }]
+        : []),
       {
         id: 'recording',
         header: t`Recording`,
@@ -98,7 +103,7 @@ export function CallsPage() {
           ),
       },
     ],
-    [i18n, t],
+    [i18n, t, several],
   )
   return (
     <Page

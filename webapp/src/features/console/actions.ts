@@ -57,3 +57,16 @@ const words: Record<string, MessageDescriptor> = {
 
 /** In words; the name itself for one this version does not know. */
 export const auditAction = (i18n: I18n, action: string): string => (words[action] ? i18n._(words[action]) : action)
+
+/** Who did it, by AuditEntry.actor. */
+export function actorWords(i18n: I18n, actor: string): string {
+  const [, kind, rest = ''] = actor.match(/^(acting|node):(.*)$/) ?? []
+  if (kind === 'acting') return i18n._(msg`${rest}, acting as the company`)
+  if (kind === 'node') {
+    const [site = '', node = ''] = rest.split('/')
+    return site ? i18n._(msg`Node ${node} of ${site}`) : i18n._(msg`Node ${node}`)
+  }
+  if (actor === 'system') return i18n._(msg`The system itself`)
+  if (actor === 'command line') return i18n._(msg`The operator's command line`)
+  return actor || '–'
+}

@@ -5,7 +5,7 @@ import { useMemo } from 'react'
 import { at } from '@/api'
 import { type AuditEntry, ConsoleService } from '@/api/gen/trunkline/cloud/v1/console_pb'
 import { type Column, EmptyState, ExactTime, Loaded, Page, Table, type TableProps } from '@/ui'
-import { auditAction } from './actions'
+import { actorWords, auditAction } from './actions'
 
 /** Who did what on the platform, to which company, and why. */
 export function AuditPage() {
@@ -43,7 +43,7 @@ export function AuditTable({
   const { t, i18n } = useLingui()
   const columns: Column<AuditEntry>[] = [
     { id: 'at', header: t`When`, cell: (e) => <ExactTime at={at(e.at)} />, sort: (e) => at(e.at), width: 170 },
-    { id: 'actor', header: t`Who`, cell: (e) => e.actor || '–', sort: (e) => e.actor },
+    { id: 'actor', header: t`Who`, cell: (e) => actorWords(i18n, e.actor), sort: (e) => actorWords(i18n, e.actor) },
     { id: 'action', header: t`What`, cell: (e) => auditAction(i18n, e.action), sort: (e) => auditAction(i18n, e.action) },
     { id: 'subject', header: t`Object`, cell: (e) => e.subject || '–', sort: (e) => e.subject },
     { id: 'reason', header: t`Why`, cell: (e) => e.reason || '–' },
@@ -51,10 +51,9 @@ export function AuditTable({
   if (withTenant)
     columns.splice(2, 0, {
       id: 'tenant',
-      header: t`Company no.`,
-      align: 'end',
-      cell: (e) => (e.tenantId ? String(e.tenantId) : '–'),
-      sort: (e) => e.tenantId,
+      header: t`Company`,
+      cell: (e) => e.tenantName || '–',
+      sort: (e) => e.tenantName,
     })
   return (
     <Table

@@ -9,7 +9,7 @@ export function Tokens() {
   const { t } = useLingui()
   return (
     <Section title={t`Tokens`} why={t`Greys carry the page, one accent acts, state colours mean states.`}>
-      <Columns min={96}>
+      <Columns min={96} most={8}>
         {[
           ...greys,
           ...accents,

@@ -13,7 +13,7 @@ import * as echarts from 'echarts/core'
 import { SVGRenderer } from 'echarts/renderers'
 import { useEffect, useMemo, useRef } from 'react'
 import { tokensOf } from '@/ui'
-import type { Interval, Slot } from './figures'
+import type { Interval, Slot } from '@/ui/intervals'
 import classes from './reports.module.css'
 
 echarts.use([

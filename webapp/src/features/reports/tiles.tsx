@@ -29,7 +29,7 @@ export function Tiles({ report, period, queues, sites }: Props) {
   }
   const calls = (more: { outcomes?: string[]; level?: boolean } = {}) => callAddress(period, { queues, sites, ...more })
   return (
-    <Columns min={240}>
+    <Columns>
       <StatTile
         label={t`Service level`}
         value={level === undefined ? undefined : one.format(level)}

@@ -1,5 +1,5 @@
-import { Trans, useLingui } from '@lingui/react/macro'
-import { IconDialpad, IconPhoneOff, IconUsersGroup, IconVolume } from '@tabler/icons-react'
+import { useLingui } from '@lingui/react/macro'
+import { IconDialpad, IconPhoneOff, IconUserOff, IconUsersGroup, IconVolume } from '@tabler/icons-react'
 import type { ReactNode } from 'react'
 import type { Queue } from '@/api/gen/trunkline/cloud/v1/routing_pb'
 import { Outline, type OutlineItem } from '@/ui'
@@ -10,6 +10,7 @@ import { promptLabel } from './words'
 export function FlowOutline({ document, queues }: { document: FlowDocument; queues: Queue[] }) {
   const { t, i18n } = useLingui()
   const seen = new Set<string>()
+  const endings = new Set<string>()
   const say = (prompt = '') => promptLabel(i18n, prompt)
   const walk = (id: string): OutlineItem[] => {
     const node = document.nodes[id]
@@ -22,17 +23,16 @@ export function FlowOutline({ document, queues }: { document: FlowDocument; queu
       text,
       children,
     })
+    if (node.type === 'queue') {
+      // Queues mostly end alike: said once, below all of them.
+      if (node.next) endings.add(node.next)
+      const name = queues.find((queue) => queue.id === node.queue_id)?.name ?? t`an unknown queue`
+      return [item(IconUsersGroup, t`Wait in “${name}” for an agent`)]
+    }
     const after = again ? [] : walk(node.next ?? '')
     switch (node.type) {
       case 'play':
         return [item(IconVolume, t`Say “${say(node.prompt)}”`), ...after]
-      case 'queue': {
-        const name = queues.find((queue) => queue.id === node.queue_id)?.name ?? t`an unknown queue`
-        return [
-          item(IconUsersGroup, t`Wait in “${name}” for an agent`),
-          ...(after.length > 0 ? [item(IconPhoneOff, <Trans>When nobody can answer</Trans>, after)] : []),
-        ]
-      }
       case 'menu': {
         const choices = Object.entries(node.options ?? {}).map(([digit, option]) => ({
           key: `${id}/${digit}`,
@@ -51,5 +51,10 @@ export function FlowOutline({ document, queues }: { document: FlowDocument; queu
         return [item(IconPhoneOff, t`Hang up`)]
     }
   }
-  return <Outline label={t`Call flow`} items={walk(document.start)} />
+  const items = walk(document.start)
+  for (const ending of endings) {
+    const children = walk(ending)
+    items.push({ key: `ending/${ending}`, icon: IconUserOff, text: t`When nobody can answer`, children })
+  }
+  return <Outline label={t`Call flow`} items={items} />
 }

@@ -18,6 +18,7 @@ import {
   Meta,
   Page,
   Row,
+  Section,
   Stack,
   StatusBadge,
   Switcher,
@@ -29,11 +30,9 @@ import { PlayPrompt } from './play-prompt'
 import { reloadRouting } from './refresh'
 import { promptLabel } from './words'
 
-/** By name; the numbers of "You are number …" are many and rarely replaced, so they come last, counted up. */
-const inOrder = (prompts: Prompt[]) => {
-  const count = (p: Prompt) => Number(p.name.match(/^number_(\d+)$/)?.[1] ?? 0)
-  return prompts.sort((a, b) => count(a) - count(b) || a.name.localeCompare(b.name))
-}
+/** Which number of "You are number …" a prompt is; 0 for all others. */
+const numberOf = ({ name }: Prompt) => Number(name.match(/^number_(\d+)$/)?.[1] ?? 0)
+const inOrder = (prompts: Prompt[]) => prompts.toSorted((a, b) => numberOf(a) - numberOf(b) || a.name.localeCompare(b.name))
 
 /** Everything callers hear. The product brings all of it; a company replaces what it likes. */
 export function PromptsPage() {
@@ -150,17 +149,46 @@ export function PromptsPage() {
       }
     >
       <Loaded query={prompts} rows={10}>
-        {(data) => (
-          <Table
-            label={t`Prompts`}
-            columns={columns}
-            rows={inOrder(data.prompts.filter((p) => p.language === language))}
-            rowKey={(p) => `${p.name}/${p.language}`}
-            empty={<EmptyState icon={IconMicrophone} title={<Trans>No prompt in this language</Trans>} />}
-          />
-        )}
+        {(data) => {
+          const spoken = inOrder(data.prompts.filter((p) => p.language === language))
+          const numbers = spoken.filter((p) => numberOf(p) > 0)
+          return (
+            <>
+              <Table
+                label={t`Prompts`}
+                columns={columns}
+                rows={spoken.filter((p) => numberOf(p) === 0)}
+                rowKey={(p) => `${p.name}/${p.language}`}
+                empty={<EmptyState icon={IconMicrophone} title={<Trans>No prompt in this language</Trans>} />}
+              />
+              {numbers.length > 0 && <Numbers columns={columns} numbers={numbers} />}
+            </>
+          )
+        }}
       </Loaded>
       <NewPromptPanel opened={address.add === 'prompt'} language={language} onClose={() => setAddress({ add: undefined })} />
     </Page>
+  )
+}
+
+/** The numbers are many and rarely replaced: out of sight until asked for. */
+function Numbers({ columns, numbers }: { columns: Column<Prompt>[]; numbers: Prompt[] }) {
+  const { t } = useLingui()
+  const [address, setAddress] = useAddress()
+  const shown = address.numbers === 'shown'
+  return (
+    <Section
+      title={t`Numbers`}
+      why={t`“You are number …” is put together from these.`}
+      action={
+        <Button variant="default" aria-expanded={shown} onClick={() => setAddress({ numbers: shown ? undefined : 'shown' })}>
+          {shown ? t`Hide the numbers` : t`Show ${numbers.length} numbers`}
+        </Button>
+      }
+    >
+      {shown && (
+        <Table label={t`Numbers`} columns={columns} rows={numbers} rowKey={(p) => `${p.name}/${p.language}`} quiet empty={null} />
+      )}
+    </Section>
   )
 }

@@ -3,7 +3,20 @@ import { useParams } from '@tanstack/react-router'
 import { useStream } from '@/api'
 import { SiteService, type WatchSiteResponse } from '@/api/gen/trunkline/cloud/v1/sites_pb'
 import { paths } from '@/app/paths'
-import { CopyField, EmptyState, ErrorState, Notice, Page, Section, Skeleton, Stack, Switcher, useAddress, useNow } from '@/ui'
+import {
+  CopyButton,
+  EmptyState,
+  ErrorState,
+  Notice,
+  Page,
+  Section,
+  Skeleton,
+  Stack,
+  Switcher,
+  Table,
+  useAddress,
+  useNow,
+} from '@/ui'
 import { JoinSection } from './join'
 import { Nodes } from './nodes'
 import { RefusedCalls } from './refused'
@@ -98,9 +111,24 @@ function Tab({ tab, latest }: { tab: string; latest: WatchSiteResponse }) {
           title={t`Addresses for agents`}
           why={t`Agents open these. Any of them works; the others take over when it is gone.`}
         >
-          {site.agentUrls.map((url) => (
-            <CopyField key={url} label={t`Address`} value={url} hideLabel />
-          ))}
+          <Table
+            label={t`Addresses for agents`}
+            rows={site.agentUrls.map((url) => ({ url, node: site.nodes.find(({ webUrl }) => webUrl === url)?.name ?? '–' }))}
+            rowKey={({ url }) => url}
+            quiet
+            empty={null}
+            columns={[
+              { id: 'node', header: t`Node`, width: 160, cell: ({ node }) => node },
+              { id: 'url', header: t`Address`, cell: ({ url }) => url },
+              {
+                id: 'copy',
+                header: t`Copy`,
+                quietHeader: true,
+                align: 'end',
+                cell: ({ url }) => <CopyButton label={url} value={url} />,
+              },
+            ]}
+          />
         </Section>
       )}
     </Stack>

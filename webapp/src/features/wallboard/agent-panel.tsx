@@ -7,7 +7,7 @@ import { may, useMe } from '@/api'
 import { LiveService } from '@/api/gen/trunkline/cloud/v1/calls_pb'
 import { paths } from '@/app/paths'
 import { agentStateLook, confirm, Duration, done, EmptyState, failed, SidePanel, StatusBadge, Table } from '@/ui'
-import type { AgentLine } from './floor'
+import { type AgentLine, orderOf } from './floor'
 
 interface Props {
   opened: boolean
@@ -49,7 +49,7 @@ export function AgentPanel({ opened, onClose, agents, now }: Props) {
           {
             id: 'state',
             header: t`State`,
-            sort: (agent) => order.indexOf(agent.state),
+            sort: orderOf,
             cell: (agent) => {
               const look = agentStateLook(agent.state)
               return (
@@ -73,8 +73,6 @@ export function AgentPanel({ opened, onClose, agents, now }: Props) {
     </SidePanel>
   )
 }
-
-const order = ['ringing', 'reserved', 'talking', 'held', 'wrap_up', 'ready', 'not_ready', 'offline']
 
 function AgentMenu({ agent, commands }: { agent: AgentLine; commands: boolean }) {
   const { t } = useLingui()

@@ -129,6 +129,11 @@ export function serviceLevel(
 /** The states an agent can be in, in the order of the strip. */
 export const shownStates = ['ready', 'ringing', 'talking', 'held', 'wrap_up', 'not_ready', 'offline'] as const
 
+const order = ['ringing', 'reserved', 'talking', 'held', 'wrap_up', 'ready', 'not_ready', 'offline']
+/** Where a state stands: who has a call first, who is away last. */
+export const orderOf = ({ state }: Pick<AgentLine, 'state'>): number => order.indexOf(state)
+export const inOrder = (agents: AgentLine[]): AgentLine[] => agents.toSorted((a, b) => orderOf(a) - orderOf(b))
+
 /** Agents by state. Reserved agents have a call on its way: they ring. */
 export function byState(agents: AgentLine[]): Record<(typeof shownStates)[number], number> {
   const counts = Object.fromEntries(shownStates.map((state) => [state, 0])) as Record<(typeof shownStates)[number], number>

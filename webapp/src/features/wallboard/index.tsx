@@ -21,8 +21,10 @@ import {
   useNow,
 } from '@/ui'
 import { AgentPanel } from './agent-panel'
+import { Agents } from './agents'
 import { type AgentLine, byState, floorView, type SiteLine, shownStates, staleAfter } from './floor'
 import { type Goal, Tile } from './tile'
+import { Today } from './today'
 import classes from './wallboard.module.css'
 
 /** The cloud beats each five seconds; after three missed beats the stream is opened again. */
@@ -96,11 +98,19 @@ export function WallboardPage() {
           )}
           <States agents={view.agents} onOpen={() => void openAgents()} />
           {view.queues.length === 0 && <NoQueues />}
-          <div className={classes.tiles}>
-            {view.queues.map((tile) => (
-              <Tile key={tile.id} tile={tile} goal={goal} now={now + offset} onOpen={() => void openAgents()} />
-            ))}
-          </div>
+          {view.queues.length > 0 && (
+            <div className={classes.floor}>
+              <div className={classes.queues}>
+                <div className={classes.tiles}>
+                  {view.queues.map((tile) => (
+                    <Tile key={tile.id} tile={tile} goal={goal} now={now + offset} onOpen={() => void openAgents()} />
+                  ))}
+                </div>
+                <Today goal={goal} />
+              </div>
+              <Agents agents={view.agents} now={now + offset} onOpen={() => void openAgents()} />
+            </div>
+          )}
           <Sites sites={view.sites} now={now + offset} />
         </div>
       )}

@@ -62,7 +62,7 @@ export function Tile({ tile, goal, now, onOpen }: { tile: QueueTile; goal: Goal;
       <span className={classes.foot}>
         <span>
           <Trans>
-            {tile.answered} answered · {tile.abandoned} abandoned · {tile.offered} offered
+            {tile.offered} offered: {tile.answered} answered · {tile.abandoned} abandoned · {tile.abandonedShort} gave up early
           </Trans>
         </span>
         <span data-testid="data-age">

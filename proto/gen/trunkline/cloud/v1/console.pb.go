@@ -807,14 +807,18 @@ func (x *ListAuditResponse) GetNextPageToken() string {
 }
 
 type AuditEntry struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	At            *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
-	Actor         string                 `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
-	Action        string                 `protobuf:"bytes,4,opt,name=action,proto3" json:"action,omitempty"`
-	TenantId      int64                  `protobuf:"varint,5,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
-	Subject       string                 `protobuf:"bytes,6,opt,name=subject,proto3" json:"subject,omitempty"`
-	Reason        string                 `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	At    *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	// An e-mail address, "acting:<e-mail>", "node:<site>/<node>", "system" or "command line".
+	Actor    string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	Action   string `protobuf:"bytes,4,opt,name=action,proto3" json:"action,omitempty"`
+	TenantId int64  `protobuf:"varint,5,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
+	// The name of what it was done to; empty where it has none.
+	Subject string `protobuf:"bytes,6,opt,name=subject,proto3" json:"subject,omitempty"`
+	Reason  string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Empty for the platform itself and for a company that is erased.
+	TenantName    string `protobuf:"bytes,8,opt,name=tenant_name,json=tenantName,proto3" json:"tenant_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -898,6 +902,13 @@ func (x *AuditEntry) GetReason() string {
 	return ""
 }
 
+func (x *AuditEntry) GetTenantName() string {
+	if x != nil {
+		return x.TenantName
+	}
+	return ""
+}
+
 var File_trunkline_cloud_v1_console_proto protoreflect.FileDescriptor
 
 const file_trunkline_cloud_v1_console_proto_rawDesc = "" +
@@ -961,7 +972,7 @@ const file_trunkline_cloud_v1_console_proto_rawDesc = "" +
 	"\tpage_size\x18\x03 \x01(\rB\a\x92\xb5\x18\x03(\xc8\x01R\bpageSize\"u\n" +
 	"\x11ListAuditResponse\x128\n" +
 	"\aentries\x18\x01 \x03(\v2\x1e.trunkline.cloud.v1.AuditEntryR\aentries\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc5\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xe6\x01\n" +
 	"\n" +
 	"AuditEntry\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12*\n" +
@@ -970,7 +981,9 @@ const file_trunkline_cloud_v1_console_proto_rawDesc = "" +
 	"\x06action\x18\x04 \x01(\tR\x06action\x12\x1b\n" +
 	"\ttenant_id\x18\x05 \x01(\x03R\btenantId\x12\x18\n" +
 	"\asubject\x18\x06 \x01(\tR\asubject\x12\x16\n" +
-	"\x06reason\x18\a \x01(\tR\x06reason2\xdb\a\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\x12\x1f\n" +
+	"\vtenant_name\x18\b \x01(\tR\n" +
+	"tenantName2\xdb\a\n" +
 	"\x0eConsoleService\x12d\n" +
 	"\vListTenants\x12&.trunkline.cloud.v1.ListTenantsRequest\x1a'.trunkline.cloud.v1.ListTenantsResponse\"\x04\x88\xb5\x18\x0e\x12Y\n" +
 	"\tGetTenant\x12$.trunkline.cloud.v1.GetTenantRequest\x1a .trunkline.cloud.v1.TenantDetail\"\x04\x88\xb5\x18\x0e\x12b\n" +

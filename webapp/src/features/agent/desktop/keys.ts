@@ -5,6 +5,7 @@
 import { msg } from '@lingui/core/macro'
 import { useEffect, useRef } from 'react'
 import { createStore, useStore } from 'zustand'
+import { occupied } from '@/ui'
 
 export const keyActions = {
   answer: { key: 'a', word: msg`Answer the call` },
@@ -68,13 +69,6 @@ export function actionOf(event: KeyboardEvent): KeyAction | undefined {
     return undefined
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key
   return keyActionNames.find((name) => keys[name] === key)
-}
-
-function occupied(target: EventTarget | null): boolean {
-  if (!(target instanceof Element)) return false
-  return (
-    target.closest('input, textarea, select, [contenteditable="true"], [role="dialog"], [role="menu"], [role="listbox"]') !== null
-  )
 }
 
 /** Runs the handler of the pressed key's action. An action without a handler does nothing just now. */

@@ -1,9 +1,9 @@
 import { Trans, useLingui } from '@lingui/react/macro'
-import { agentStateLook, formatDuration, formatPhone, StatusBadge } from '@/ui'
+import { agentStateLook, formatPhone, StatusBadge } from '@/ui'
 import type { CallView } from '../session/model'
 import { select, useDesk } from './desk'
 import classes from './desktop.module.css'
-import { useAgent, useSiteNow } from './use-agent'
+import { useAgent } from './use-agent'
 
 const states = { offered: 'ringing', talking: 'talking', held: 'held', wrap_up: 'wrap_up', ended: 'offline' } as const
 
@@ -46,9 +46,7 @@ export function Rail() {
 function Item({ call, at }: { call: CallView; at?: number }) {
   const { i18n, t } = useLingui()
   const selected = useDesk((desk) => desk.selected === call.id && desk.view === 'work')
-  const now = useSiteNow(at === undefined ? 1_000 : 30_000)
   const look = agentStateLook(states[call.state])
-  const since = (call.state === 'wrap_up' ? call.endedAt : undefined) ?? call.talkingSince ?? call.offeredAt ?? call.enqueuedAt
   return (
     <li>
       <button type="button" className={classes.item} aria-current={selected} onClick={() => select(call.id)}>
@@ -61,11 +59,11 @@ function Item({ call, at }: { call: CallView; at?: number }) {
           ) : (
             <span className={classes.clip}>{call.queueName}</span>
           )}
-          <time className={classes.timer}>
-            {at === undefined
-              ? since !== undefined && formatDuration(now - since)
-              : new Intl.DateTimeFormat(i18n.locale, { timeStyle: 'short' }).format(at)}
-          </time>
+          {at === undefined ? (
+            <span className={classes.clip}>{call.queueName}</span>
+          ) : (
+            <time className={classes.timer}>{new Intl.DateTimeFormat(i18n.locale, { timeStyle: 'short' }).format(at)}</time>
+          )}
         </span>
       </button>
     </li>

@@ -1,7 +1,7 @@
 import { Trans, useLingui } from '@lingui/react/macro'
 import { Button, Tooltip } from '@mantine/core'
 import { IconMicrophone, IconMicrophoneOff, IconPhoneOff, IconPlayerPause, IconPlayerPlay } from '@tabler/icons-react'
-import { agentStateLook, Duration, PhoneNumber, StatusBadge } from '@/ui'
+import { Duration, PhoneNumber, StatusBadge } from '@/ui'
 import type { CallView } from '../session/model'
 import { CallMeta } from './call-meta'
 import classes from './desktop.module.css'
@@ -12,13 +12,12 @@ import { useAgent, useCommand } from './use-agent'
 
 /** The call in progress and what can be done with it. Hold shows at once and goes back, with the reason, when refused. */
 export function TalkStrip({ call }: { call: CallView }) {
-  const { i18n, t } = useLingui()
+  const { t } = useLingui()
   const command = useCommand()
   const pending = useAgent((state) => state.pending[call.id])
   const offsetMs = useAgent((state) => state.clockOffset)
   const muted = useAgent((state) => state.muted === call.id)
   const held = pending?.hold ?? (call.held || call.state === 'held')
-  const look = agentStateLook(held ? 'held' : 'talking')
   return (
     <section
       className={classes.strip}
@@ -28,21 +27,22 @@ export function TalkStrip({ call }: { call: CallView }) {
       data-call-state={call.state}
     >
       <div className={classes.who}>
-        <p className={classes.caller} data-testid="talk-caller">
-          {call.callerName || <PhoneNumber e164={call.caller} />}
+        <p className={classes.caller}>
+          <span data-testid="talk-caller">{call.callerName || <PhoneNumber e164={call.caller} />}</span>
+          {call.talkingSince !== undefined && (
+            <span className={classes.callTime}>
+              <Duration since={new Date(call.talkingSince)} offsetMs={offsetMs} />
+            </span>
+          )}
         </p>
         <CallMeta call={call}>
           {call.recording && (
-            <span data-testid="recording">
+            <span className={classes.recording} data-testid="recording">
               <Trans>Recording</Trans>
             </span>
           )}
         </CallMeta>
       </div>
-      <StatusBadge tone={look.tone} icon={look.icon}>
-        {i18n._(look.word)}{' '}
-        {call.talkingSince !== undefined && <Duration since={new Date(call.talkingSince)} offsetMs={offsetMs} />}
-      </StatusBadge>
       {muted && (
         <StatusBadge tone="warning" icon={IconMicrophoneOff}>
           <Trans>Muted</Trans>

@@ -1,7 +1,7 @@
 import { Trans, useLingui } from '@lingui/react/macro'
 import { Button } from '@mantine/core'
 import { IconCoffee, IconHeadset, IconMicrophone } from '@tabler/icons-react'
-import { agentStateLook, EmptyState, ExactTime, Facts, formatPhone, PhoneNumber, Section, Stack, StatusBadge } from '@/ui'
+import { EmptyState, ExactTime, Facts, formatDuration, formatPhone, PhoneNumber, Section, Stack, StatusBadge } from '@/ui'
 import type { CallView } from '../session/model'
 import { show, useDesk } from './desk'
 import { useAgent } from './use-agent'
@@ -19,8 +19,6 @@ export function Workspace() {
 
 function CallWork({ call, over }: { call: CallView; over: boolean }) {
   const { i18n, t } = useLingui()
-  const breaks = { offered: 'ringing', talking: 'talking', held: 'held', wrap_up: 'wrap_up', ended: 'offline' } as const
-  const look = agentStateLook(breaks[call.state])
   const ended = endReasonWord(call.endReason)
   const date = (ms: number | undefined) => ms !== undefined && <ExactTime at={new Date(ms)} style="time" />
   return (
@@ -29,25 +27,23 @@ function CallWork({ call, over }: { call: CallView; over: boolean }) {
         title={call.callerName || (call.caller ? formatPhone(call.caller) : t`Withheld number`)}
         why={ended && i18n._(ended)}
         action={
-          over ? (
+          over && (
             <StatusBadge tone="off">
               <Trans context="call">Over</Trans>
-            </StatusBadge>
-          ) : (
-            <StatusBadge tone={look.tone} icon={look.icon}>
-              {i18n._(look.word)}
             </StatusBadge>
           )
         }
       >
         <Facts
           of={[
-            [t`Caller`, <PhoneNumber key="caller" e164={call.caller} />],
+            // The bar has state, time and queue; without a name the title is the number.
+            call.callerName !== '' && [t`Caller`, <PhoneNumber key="caller" e164={call.caller} />],
             [t`Called`, <PhoneNumber key="called" e164={call.called} />],
             call.queueName !== '' && [t`Queue`, call.queueName],
             call.menuPath.length > 0 && [t`Chosen in the menu`, call.menuPath.join(' › ')],
-            call.enqueuedAt !== undefined && [t`Waiting since`, date(call.enqueuedAt)],
-            call.talkingSince !== undefined && [t`Talking since`, date(call.talkingSince)],
+            call.enqueuedAt !== undefined &&
+              call.talkingSince !== undefined && [t`Waited`, formatDuration(call.talkingSince - call.enqueuedAt)],
+            call.talkingSince !== undefined && [t`Answered`, date(call.talkingSince)],
             call.endedAt !== undefined && [t`Ended`, date(call.endedAt)],
           ]}
         />

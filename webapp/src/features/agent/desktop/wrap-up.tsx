@@ -45,7 +45,7 @@ export function WrapUp({ call }: { call: CallView }) {
           onBlur={() => draft.flush()}
         />
         <Row place="between">
-          <Saved status={status} />
+          {status === 'saved' && !code && !note ? <span /> : <Saved status={status} />}
           {over && <Finish draft={draft} call={call} />}
         </Row>
       </Stack>

@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import { timestampFromDate } from '@bufbuild/protobuf/wkt'
 import { describe, expect, it } from 'vitest'
 import { QueueReportRowSchema } from '@/api/gen/trunkline/cloud/v1/calls_pb'
-import { intervalsFor, levelOf, slots, usualInterval } from './figures'
+import { intervalsFor, levelOf, slots, usualInterval } from './intervals'
 
 const at = (text: string) => new Date(text)
 const row = (
