@@ -87,9 +87,10 @@ function optionsOf(element: HTMLElement, lines: Line[], { scheme, locale, zone, 
     height: element.clientHeight,
     legend: { show: false },
     cursor: { show: false },
-    padding: [size * 0.5, size * 0.75, 0, 0],
+    // Room for the last hour's name, which is centred below its line.
+    padding: [size * 0.5, size * 1.75, 0, 0],
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
-    scales: { y: { range: (_, __, most) => [0, max ?? Math.max(4, Math.ceil(most))] } },
+    scales: { y: { range: (_, __, most) => [0, max ?? Math.max(4, Math.ceil(most * 1.1))] } },
     axes: [
       {
         ...axis,
