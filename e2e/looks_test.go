@@ -24,14 +24,20 @@ type visit struct {
 // route nobody visits is a route nobody proves.
 func visits(tn *tenant, callID, siteID string) []visit {
 	return []visit{
-		{routes: []string{"/sign-in", "/sign-up", "/confirm?email=a@b.example", "/forgot", "/reset?token=x", "/invitation?token=x",
-			"/confirm-email?token=x", "/gallery", "/nowhere"}},
-		{"owner", tn.owner.Email, []string{"/setup", "/setup?step=test_call", "/setup?step=trunk", "/setup?step=agents",
+		{routes: []string{
+			"/sign-in", "/sign-up", "/confirm?email=a@b.example", "/forgot", "/reset?token=x", "/invitation?token=x",
+			"/confirm-email?token=x", "/gallery", "/nowhere",
+		}},
+		{"owner", tn.owner.Email, []string{
+			"/setup", "/setup?step=test_call", "/setup?step=trunk", "/setup?step=agents",
 			"/setup?step=routing", "/wallboard", "/calls", "/calls/" + callID, "/reports/queues", "/reports/queues?view=table", "/sites",
-			"/sites/" + siteID, "/numbers", "/queues", "/flow", "/prompts", "/members", "/settings", "/account", "/nowhere"}},
+			"/sites/" + siteID, "/numbers", "/queues", "/flow", "/prompts", "/members", "/settings", "/account", "/nowhere",
+		}},
 		{"supervisor", "sasha@" + tn.domain, []string{"/wallboard", "/settings"}}, // the second is not for them
-		{"admin", platformAdmin, []string{"/console", fmt.Sprintf("/console/tenants/%d", tn.owner.Tenant), "/console/sites",
-			"/console/audit"}},
+		{"admin", platformAdmin, []string{
+			"/console", fmt.Sprintf("/console/tenants/%d", tn.owner.Tenant), "/console/sites",
+			"/console/audit",
+		}},
 	}
 }
 
