@@ -11,8 +11,11 @@ import (
 // holdMusic is what a held caller hears.
 const holdMusic = "hold_music"
 
+// wants says whether the leg is of the agent who is rung or talks.
+func (m *machine) wants(e agentLegUp) bool { return !m.ending && e.agentID == m.row.AgentID }
+
 func (m *machine) agentLegUp(e agentLegUp) {
-	if m.ending || e.agentID != m.row.AgentID {
+	if !m.wants(e) {
 		m.do(closeAgentLeg{})
 		return
 	}

@@ -36,6 +36,7 @@ type mailbox struct {
 	queue  []event
 	wake   chan struct{}
 	legs   map[string]AgentLeg // attached, by leg id; the machine knows the newest
+	over   bool                // nobody takes the legs any more
 	toDo   []call.Command
 	toWake chan struct{}
 
@@ -71,11 +72,21 @@ func signal(ch chan struct{}) {
 	}
 }
 
-func (b *mailbox) attach(agentID string, leg AgentLeg) {
+// attach is false when the call ended meanwhile: the leg stays its maker's.
+func (b *mailbox) attach(agentID string, leg AgentLeg) bool {
 	b.mu.Lock()
+	if b.over {
+		b.mu.Unlock()
+		return false
+	}
+	replaced := b.legs[leg.ID()]
 	b.legs[leg.ID()] = leg
 	b.mu.Unlock()
+	if replaced != nil {
+		replaced.Close()
+	}
 	b.post(agentLegUp{agentID: agentID, legID: leg.ID()})
+	return true
 }
 
 func (b *mailbox) run() {
@@ -93,8 +104,8 @@ func (b *mailbox) run() {
 		b.queue = nil
 		b.mu.Unlock()
 		for _, ev := range events {
-			if up, ok := ev.(agentLegUp); ok {
-				b.adopt(up)
+			if up, ok := ev.(agentLegUp); ok && !b.adopt(up) {
+				continue
 			}
 			actions := b.m.step(ev, b.sb.cfg.State.Now())
 			b.log.Debug("step", "event", word(ev), "phase", b.m.row.Phase, "actions", words(actions))
@@ -138,17 +149,27 @@ func words(actions []action) []string {
 	return out
 }
 
-// adopt makes the attached leg the one actions mean; an older one is closed.
-func (b *mailbox) adopt(up agentLegUp) {
+// adopt makes the attached leg the one actions mean; an older one is closed. A
+// leg of somebody who is not asked any more is closed itself: it must not take
+// the place of the agent who is.
+func (b *mailbox) adopt(up agentLegUp) bool {
 	b.mu.Lock()
 	leg := b.legs[up.legID]
 	delete(b.legs, up.legID)
 	b.mu.Unlock()
+	if leg == nil {
+		return false // replaced by one of the same id, which follows
+	}
+	if !b.m.wants(up) {
+		leg.Close()
+		return false
+	}
 	if b.agent != nil && b.agent != leg {
 		b.unjoin()
 		b.agent.Close()
 	}
 	b.agent = leg
+	return true
 }
 
 // close ends what still runs. After an abandon or a stop nothing is said to the
@@ -168,10 +189,13 @@ func (b *mailbox) close() {
 		b.agent.Close()
 	}
 	b.mu.Lock()
-	for _, leg := range b.legs {
+	b.over = true
+	legs := b.legs
+	b.legs = nil
+	b.mu.Unlock()
+	for _, leg := range legs {
 		leg.Close()
 	}
-	b.mu.Unlock()
 	b.caller.Abandon()
 	close(b.done)
 }

@@ -148,7 +148,9 @@ func (s *Switchboard) AttachAgent(id, agentID string, leg AgentLeg) error {
 	if b == nil {
 		return fault.New(fault.NotFound, "fault.call.gone")
 	}
-	b.attach(agentID, leg)
+	if !b.attach(agentID, leg) {
+		return fault.New(fault.NotFound, "fault.call.gone")
+	}
 	return nil
 }
 
