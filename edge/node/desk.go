@@ -33,6 +33,11 @@ func (d desk) Session(hash []byte) (call.Session, bool) {
 	return value(d.n.replica.View().Session(hash))
 }
 
+func (d desk) Ticket(hash []byte) bool {
+	_, ok := d.n.replica.View().Ticket(hash)
+	return ok
+}
+
 func value[T any](p *T, ok bool) (T, bool) {
 	if !ok {
 		var zero T

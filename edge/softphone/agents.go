@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/base64"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -27,25 +28,26 @@ import (
 // the cloud again.
 const sessionLife = 12 * time.Hour
 
-// streamTimeout bounds the commit that a stream began or ended.
-const streamTimeout = 5 * time.Second
-
 // Service serves AgentService and CallerService of one node.
 type Service struct {
-	site  Site
-	calls Calls
-	api   *API
-	log   *slog.Logger
-	hub   *hub
+	site   Site
+	calls  Calls
+	api    *API
+	log    *slog.Logger
+	hub    *hub
+	leases leases
 }
 
 // NewService returns the services; api answers browsers' WebRTC offers.
 func NewService(site Site, calls Calls, api *API, log *slog.Logger) *Service {
-	return &Service{site: site, calls: calls, api: api, log: log, hub: newHub()}
+	return &Service{site: site, calls: calls, api: api, log: log, hub: newHub(), leases: leases{under: map[string]bool{}}}
 }
 
 // AgentChanged wakes the desktops of one agent; it never blocks.
-func (s *Service) AgentChanged(agentID string) { s.hub.wake(agentID) }
+func (s *Service) AgentChanged(agentID string) {
+	s.hub.wake(agentID)
+	s.checkLease(agentID)
+}
 
 // EverythingChanged wakes every desktop (configuration, nodes, suspension).
 func (s *Service) EverythingChanged() { s.hub.wakeAll() }
@@ -71,20 +73,26 @@ func (s *Service) Authenticate(ctx context.Context, h http.Header, _ *tls.Connec
 	}}, nil
 }
 
-func (s *Service) awaitSession(ctx context.Context, hash []byte) (call.Session, bool) {
+func (s *Service) awaitSession(ctx context.Context, hash []byte) (ses call.Session, ok bool) {
+	_ = poll(ctx, func(waited time.Duration) bool {
+		ses, ok = s.site.Session(hash)
+		return ok || waited > lagWait
+	})
+	return ses, ok
+}
+
+// poll asks again and again until done says so; an error when ctx ends first.
+func poll(ctx context.Context, done func(waited time.Duration) bool) error {
 	look := time.NewTicker(takeoverLook)
 	defer look.Stop()
-	for began := time.Now(); ; {
-		ses, ok := s.site.Session(hash)
-		if ok || time.Since(began) > lagWait {
-			return ses, ok
-		}
+	for began := time.Now(); !done(time.Since(began)); {
 		select {
 		case <-look.C:
 		case <-ctx.Done():
-			return ses, false
+			return fault.Wrap(ctx.Err(), fault.Unavailable, "fault.call.no_answer_in_time")
 		}
 	}
+	return nil
 }
 
 // Exchange turns a cloud access token into a session of this site.
@@ -150,24 +158,9 @@ func (s *Service) Subscribe(ctx context.Context, _ *agentv1.SubscribeRequest, ou
 		return err
 	}
 	d := newDeskStream(s.site, ses, out.Send)
-	if s.hub.add(ses.AgentID, d) {
-		s.lease(ses.AgentID, true)
-	}
-	defer func() {
-		if s.hub.remove(ses.AgentID, d) {
-			s.lease(ses.AgentID, false)
-		}
-	}()
+	defer s.end(ses.AgentID, d)
+	s.begin(ses.AgentID, d)
 	return d.run(ctx)
-}
-
-// lease tells the replica that this node holds (or lost) the agent's streams.
-func (s *Service) lease(agentID string, on bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), streamTimeout)
-	defer cancel()
-	if _, err := s.apply(ctx, "", call.AgentStream{AgentID: agentID, Node: s.site.Name(), On: on}); err != nil {
-		s.log.Warn("stream lease not committed", "agent", agentID, "on", on, "error", err)
-	}
 }
 
 func (s *Service) session(ctx context.Context) (call.Session, error) {
@@ -182,6 +175,11 @@ func (s *Service) session(ctx context.Context) (call.Session, error) {
 func (s *Service) apply(ctx context.Context, key string, cmd call.Command) (call.Result, error) {
 	if key == "" {
 		key = uuid.Must(uuid.NewV7()).String()
+	} else {
+		// A key is its sender's own: the replica answers one that comes again with
+		// the first answer, whoever sends it and for whichever command.
+		c, _ := rpcx.CallerFrom(ctx)
+		key = fmt.Sprintf("desk/%s/%d/%s", c.Claims.Membership, cmd.CommandType(), key)
 	}
 	res, err := s.site.Apply(ctx, key, cmd)
 	switch {
@@ -237,7 +235,7 @@ func (s *Service) WrapUp(ctx context.Context, req *agentv1.WrapUpRequest) (*agen
 		AgentID: ses.AgentID, CallID: req.GetCallId(), Code: req.GetCode(), Note: req.GetNote(),
 	})
 	if err == nil && req.GetFinish() {
-		res, err = s.apply(ctx, req.GetIdempotencyKey()+"/end", call.WrapUpEnd{
+		res, err = s.apply(ctx, req.GetIdempotencyKey(), call.WrapUpEnd{
 			AgentID: ses.AgentID, CallID: req.GetCallId(), DayStart: s.site.DayStart(ses.Tenant),
 		})
 	}
@@ -285,25 +283,25 @@ func (s *Service) ownCall(ctx context.Context, id string) (call.Call, call.Sessi
 	if err != nil {
 		return call.Call{}, ses, err
 	}
-	look := time.NewTicker(takeoverLook)
-	defer look.Stop()
-	for began := time.Now(); ; {
-		c, ok := s.site.Call(id)
-		theirs := ok && c.AgentID == ses.AgentID && c.Tenant == ses.Tenant
-		mine := theirs && c.Owner == s.site.Name()
-		waited := time.Since(began)
-		switch {
-		case !theirs && waited > lagWait:
-			return call.Call{}, ses, fault.New(fault.NotFound, "fault.call.gone")
-		case mine && (s.calls.Drives(id) || waited > takeoverWait):
-			return c, ses, nil
-		case theirs && !mine && waited > lagWait:
-			return call.Call{}, ses, fault.New(fault.Conflict, "fault.call.elsewhere", "node", nodeURL(s.site.Nodes(), c.Owner))
+	var c call.Call
+	var theirs, mine bool
+	err = poll(ctx, func(waited time.Duration) bool {
+		found, ok := s.site.Call(id)
+		c = found
+		theirs = ok && c.AgentID == ses.AgentID && c.Tenant == ses.Tenant
+		mine = theirs && c.Owner == s.site.Name()
+		if mine {
+			return s.calls.Drives(id) || waited > takeoverWait
 		}
-		select {
-		case <-look.C:
-		case <-ctx.Done():
-			return call.Call{}, ses, fault.Wrap(ctx.Err(), fault.Unavailable, "fault.call.no_answer_in_time")
-		}
+		return waited > lagWait
+	})
+	switch {
+	case err != nil:
+		return call.Call{}, ses, err
+	case !theirs:
+		return call.Call{}, ses, fault.New(fault.NotFound, "fault.call.gone")
+	case !mine:
+		return call.Call{}, ses, fault.New(fault.Conflict, "fault.call.elsewhere", "node", nodeURL(s.site.Nodes(), c.Owner))
 	}
+	return c, ses, nil
 }

@@ -27,6 +27,17 @@ type Callers struct{ *Service }
 // Dial begins a call with a ticket; the ticket is spent by it.
 func (s Callers) Dial(ctx context.Context, req *agentv1.DialRequest) (*agentv1.DialResponse, error) {
 	hash := sha256.Sum256([]byte(req.GetTicket()))
+	// Anybody may ask: what is no ticket does not become an entry of the log.
+	known := false
+	if err := poll(ctx, func(waited time.Duration) bool {
+		known = s.site.Ticket(hash[:])
+		return known || waited > lagWait
+	}); err != nil {
+		return nil, err
+	}
+	if !known {
+		return nil, fault.New(fault.NotFound, "fault.ticket.spent").WithAction("action.start_again")
+	}
 	res, err := s.site.Apply(ctx, uuid.Must(uuid.NewV7()).String(), call.TicketUse{Hash: hash[:]})
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Unavailable, "fault.site.no_quorum").WithRetry(time.Second)
@@ -60,11 +71,15 @@ func (s Callers) Dial(ctx context.Context, req *agentv1.DialRequest) (*agentv1.D
 	return &agentv1.DialResponse{CallId: id, SdpAnswer: answer, CallSecret: text}, nil
 }
 
+// unseenWait is how long a call may take to be seen here after it was dialled.
+const unseenWait = 10 * time.Second
+
 // Watch shows a browser caller where the call stands, until it ends.
 func (s Callers) Watch(ctx context.Context, req *agentv1.WatchRequest, out *connect.ServerStream[agentv1.CallerEvent]) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	var last *agentv1.CallerEvent
+	since := time.Now()
 	for began := false; ; {
 		c, ok := s.site.Call(req.GetCallId())
 		if ok && !provesSecret(c, req.GetCallSecret()) {
@@ -80,6 +95,9 @@ func (s Callers) Watch(ctx context.Context, req *agentv1.WatchRequest, out *conn
 		}
 		if began && !ok {
 			return nil
+		}
+		if !began && time.Since(since) > unseenWait {
+			return fault.New(fault.NotFound, "fault.call.gone")
 		}
 		select {
 		case <-ctx.Done():

@@ -29,6 +29,8 @@ type Site interface {
 	Agent(id string) (call.Agent, bool)
 	Call(id string) (call.Call, bool)
 	Session(hash []byte) (call.Session, bool)
+	// Ticket tells whether a ticket with this hash is unspent as this node knows.
+	Ticket(hash []byte) bool
 	Position(callID string) int
 	Nodes() []call.NodeInfo
 	// Config is the tenant's active snapshot; nil when the tenant is not here.

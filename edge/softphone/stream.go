@@ -49,6 +49,12 @@ func (h *hub) remove(agentID string, s *deskStream) bool {
 	return true
 }
 
+func (h *hub) has(agentID string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.streams[agentID]) > 0
+}
+
 func (h *hub) wake(agentID string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
