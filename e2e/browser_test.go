@@ -32,7 +32,7 @@ func TestBrowserAgent(t *testing.T) {
 	began := time.Now()
 	call := tn.dial(ctx, t, ua, 0, tone(400))
 	call.Press("1")
-	id, shown, clicked := agent.answer(ctx, t)
+	id, shown, clicked := agent.answer(ctx, t, began)
 	agent.hearsTone(ctx, t, clicked, 400, "answer_to_audio_ms", clicked)
 	eventually(ctx, t, "the caller hears the agent", func() error { return hears(call.Heard().Audio, 1000) })
 
@@ -74,7 +74,7 @@ func TestBrowserTestCall(t *testing.T) {
 	caller.click(ctx, t, `role=button[name="Call me now"]`)
 	caller.wait(ctx, t, "text=You hear the greeting")
 	caller.click(ctx, t, `role=button[name="Key 1"]`)
-	_, _, clicked := agent.answer(ctx, t)
+	_, _, clicked := agent.answer(ctx, t, pressed)
 	agent.hearsTone(ctx, t, clicked, 600, "test_call_to_agent_ms", clicked)
 	caller.hearsTone(ctx, t, clicked, 1000, "test_call_to_caller_ms", clicked)
 	t.Logf("FIGURE test_call_talking_ms %d ms", time.Since(pressed).Milliseconds())
@@ -225,11 +225,13 @@ func (p *person) event(ctx context.Context, t *testing.T, since time.Time, what 
 	return e
 }
 
-// answer waits for the offer and clicks; it returns the call, when its card was
-// shown and when the click came.
-func (p *person) answer(ctx context.Context, t *testing.T) (id string, shown, clicked time.Time) {
+// answer waits for an offer made since, and clicks once its audio leg is
+// connected: a hand on the mouse is slower. It returns the call, when its card
+// was shown and when the click came.
+func (p *person) answer(ctx context.Context, t *testing.T, since time.Time) (id string, shown, clicked time.Time) {
 	t.Helper()
-	card := p.event(ctx, t, time.Time{}, "an offer", func(e harness.PageEvent) bool { return e.Event == "offer" })
+	card := p.event(ctx, t, since, "an offer", func(e harness.PageEvent) bool { return e.Event == "offer" })
+	p.event(ctx, t, since, "a leg", func(e harness.PageEvent) bool { return e.Event == "leg" && e.What == "connected" })
 	p.click(ctx, t, testid("accept"))
 	click := p.event(ctx, t, card.Time(), "the click", func(e harness.PageEvent) bool { return e.Event == "click" && e.What == "accept" })
 	p.wait(ctx, t, testid("talk-strip"))

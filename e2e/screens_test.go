@@ -231,7 +231,7 @@ func (s *photographer) desktop(ctx context.Context, tn *tenant, ua *carrier.Carr
 		s.t.Fatal(err)
 	}
 	p := openDesktop(ctx, s.t, s.browser, s.c, "cleo@"+tn.domain)
-	_, _, _ = p.answer(ctx, s.t) // who has waited since the day was made
+	_, _, _ = p.answer(ctx, s.t, time.Time{}) // who has waited since the day was made
 	s.inAll(ctx, p, "talking", func() {})
 	p.click(ctx, s.t, testid("hold"))
 	s.inAll(ctx, p, "held", func() {})

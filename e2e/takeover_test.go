@@ -362,9 +362,10 @@ func spoken(c caller, prompt string) int {
 
 type nodeStatus struct {
 	Replica struct {
-		State string
-		Voter bool
-		Peers []struct{ Up, Voter bool }
+		State    string
+		Voter    bool
+		WriteP99 int64 // microseconds
+		Peers    []struct{ Up, Voter bool }
 	} `json:"replica"`
 	Calls int `json:"calls"`
 }

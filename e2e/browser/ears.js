@@ -1,7 +1,8 @@
 // Runs in every page before its own scripts. It hears what arrives over WebRTC, sees offers and clicks, and tells the
 // driver when. Times are this machine's clock in milliseconds.
 ;(() => {
-  const tell = (event) => window.__tell?.({ at: Date.now(), ...event })
+  const now = () => Math.round(performance.timeOrigin + performance.now())
+  const tell = (event) => window.__tell?.({ at: now(), ...event })
   const watched = window.__watchedTones ?? []
 
   // Canceller, suppressor and gain control are made for speech and cut a tone by 19 dB.
@@ -13,21 +14,28 @@
     devices.getUserMedia = (wish) => open(wish?.audio ? { ...wish, audio: { ...(wish.audio === true ? {} : wish.audio), ...raw } } : wish)
   }
 
+  // A tone is heard once it fills half of the window, which is looked at each 5 ms: what is told comes 5 to 11 ms after the
+  // sound. It has to last a moment to count, and counts from its beginning.
+  const windowSize = 512 // 10.7 ms at 48 kHz
+  const lookEvery = 5
+  const lasts = 60
+
   const legs = []
   const Native = window.RTCPeerConnection
   window.RTCPeerConnection = class extends Native {
     constructor(...config) {
       super(...config)
       this.addEventListener('track', ({ track }) => listen(track))
+      this.addEventListener('connectionstatechange', () => tell({ event: 'leg', what: this.connectionState }))
     }
   }
 
   let context
   function listen(track) {
-    context ??= new AudioContext()
+    context ??= new AudioContext({ sampleRate: 48000 })
     void context.resume()
     const analyser = context.createAnalyser()
-    analyser.fftSize = 2048
+    analyser.fftSize = windowSize
     context.createMediaStreamSource(new MediaStream([track])).connect(analyser)
     legs.push({ track, analyser, samples: new Float32Array(analyser.fftSize) })
   }
@@ -53,19 +61,32 @@
   }
 
   const heard = {}
+  const turned = {} // since when it is the other way
   setInterval(() => {
     for (const hz of watched) {
       const { all, tone } = measure(hz)
       const is = all > -35 && tone > all - 3
-      if (is !== (heard[hz] ?? false)) tell({ event: is ? 'hears' : 'deaf', hz, all, tone })
+      if (is === (heard[hz] ?? false)) {
+        delete turned[hz]
+        continue
+      }
+      turned[hz] ??= { at: now(), all, tone }
+      if (now() - turned[hz].at < lasts) continue
       heard[hz] = is
+      tell({ event: is ? 'hears' : 'deaf', hz, ...turned[hz] })
+      delete turned[hz]
     }
-  }, 20)
+  }, lookEvery)
   window.__hears = (hz) => ({ ...measure(hz), legs: legs.length })
 
   addEventListener(
     'click',
-    ({ target }) => tell({ event: 'click', what: target.closest?.('[data-testid]')?.dataset.testid ?? '' }),
+    ({ target, timeStamp }) =>
+      tell({
+        event: 'click',
+        at: Math.round(performance.timeOrigin + timeStamp), // of the button's release, not of this handler
+        what: target.closest?.('[data-testid]')?.dataset.testid ?? '',
+      }),
     true,
   )
   let shown

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,6 +25,8 @@ type Heard struct {
 	Packets int
 	// Audio is the last 30 s as u-law, in order of arrival.
 	Audio []byte
+	// Arrived is when each packet of Audio came; all hold the same time of audio.
+	Arrived []time.Time
 	// MaxGap is the longest time between two packets since the first.
 	MaxGap time.Duration
 	// Last is when the newest packet came.
@@ -109,7 +112,7 @@ func (m *media) heard() Heard {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	h := m.in
-	h.Audio = append([]byte(nil), h.Audio...)
+	h.Audio, h.Arrived = slices.Clone(h.Audio), slices.Clone(h.Arrived)
 	return h
 }
 
@@ -131,9 +134,10 @@ func (m *media) receive() {
 		}
 		m.in.Packets++
 		m.in.Last = now
-		m.in.Audio = append(m.in.Audio, p.Payload...)
+		m.in.Audio, m.in.Arrived = append(m.in.Audio, p.Payload...), append(m.in.Arrived, now)
 		if len(m.in.Audio) > keepHeard {
-			m.in.Audio = append([]byte(nil), m.in.Audio[len(m.in.Audio)-keepHeard*3/4:]...)
+			m.in.Audio = slices.Clone(m.in.Audio[len(m.in.Audio)/4:])
+			m.in.Arrived = slices.Clone(m.in.Arrived[len(m.in.Arrived)/4:])
 		}
 		m.mu.Unlock()
 	}

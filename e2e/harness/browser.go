@@ -40,7 +40,8 @@ type BrowserOptions struct {
 }
 
 // PageEvent is what a page tells: "hears"/"deaf" (Tone), "click" (What, a test
-// id), "offer" (Call), "console" and "pageerror" (Text).
+// id), "leg" (What, the state of an audio leg), "offer" (Call), "console" and
+// "pageerror" (Text).
 type PageEvent struct {
 	Page  string  `json:"page"`
 	Event string  `json:"event"`

@@ -49,10 +49,7 @@ func (m *machine) connectAudio() {
 	want := m.row.Phase == call.PhaseTalking && !m.row.Held && m.agent.legID != ""
 	switch {
 	case want && !m.agent.joined:
-		m.agent.joined = true
-		m.saying, m.place = 0, false
-		m.do(stopSay{})
-		m.do(joinLegs{})
+		m.join()
 	case !want:
 		if m.agent.joined {
 			m.agent.joined = false
@@ -74,8 +71,33 @@ func (m *machine) dropAgentLeg() {
 	}
 }
 
+func (m *machine) join() {
+	m.agent.joined = true
+	m.saying, m.place = 0, false
+	m.do(stopSay{})
+	m.do(joinLegs{})
+}
+
+// connect answers: the two hear each other at once, and the answer is committed
+// meanwhile. The offer is this agent's reservation, so a refusal is rare (the
+// offer ended in the same moment); then unanswer takes it back.
 func (m *machine) connect() {
+	m.interrupted = true
+	m.stop(timerPosition)
+	m.join()
 	m.do(commit{call.Connect{CallID: m.row.ID, AgentID: m.row.AgentID}})
+}
+
+// unanswer: the answer was refused. The caller waits on, with music.
+func (m *machine) unanswer(now int64) {
+	if !m.interrupted || m.ending {
+		return
+	}
+	if m.agent.joined {
+		m.agent.joined = false
+		m.do(unjoinLegs{})
+	}
+	m.wait(m.rules.Queue(m.row.Tenant, m.row.QueueID), now)
 }
 
 func (m *machine) answerAccepts(err error) {

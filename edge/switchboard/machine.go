@@ -27,7 +27,9 @@ type machine struct {
 	pending *ivr.Do
 	// place is set while the position is announced over the music.
 	place bool
-	out   []action
+	// interrupted is set while music gave way to an answer nobody committed yet.
+	interrupted bool
+	out         []action
 }
 
 // agentSide is what this node knows of the agent's browser.
@@ -96,6 +98,12 @@ func (m *machine) committed(e committed, now int64) {
 			m.flowInput(ivr.Input{Kind: ivr.LeftQueue})
 		}
 	case call.Connect:
+		if cmd.AgentID != m.row.AgentID {
+			return // the offer is another agent's by now; this one has heard
+		}
+		if e.res.Refused != "" {
+			m.unanswer(now)
+		}
 		m.answerAccepts(refusal(e.res.Refused))
 	case call.CallEnd:
 		m.over(cmd.Reason)
@@ -196,17 +204,19 @@ func (m *machine) enterPhase(from call.Phase, now int64) {
 	q := m.rules.Queue(m.row.Tenant, m.row.QueueID)
 	switch m.row.Phase {
 	case call.PhaseFlow:
+		m.interrupted = false
 		m.stop(timerPosition)
 		m.stop(timerMaxWait)
 		m.flowInput(ivr.Input{Kind: ivr.LeftQueue})
 	case call.PhaseQueued, call.PhaseOffered:
-		if from == call.PhaseFlow || from == call.PhaseTalking {
+		if from == call.PhaseFlow || from == call.PhaseTalking || m.interrupted {
 			m.wait(q, now)
 		}
 		if m.row.Phase == call.PhaseOffered {
 			m.start(timerOffer, max(0, m.row.OfferDeadline-now))
 		}
 	case call.PhaseTalking:
+		m.interrupted = false
 		m.stop(timerPosition)
 		m.stop(timerMaxWait)
 		m.connectAudio()
@@ -215,6 +225,7 @@ func (m *machine) enterPhase(from call.Phase, now int64) {
 
 // wait starts music and announcements. The first position is said at once.
 func (m *machine) wait(q QueueRules, now int64) {
+	m.interrupted = false
 	if q.PositionEvery > 0 {
 		m.sayPlace()
 	} else {

@@ -7,6 +7,7 @@ import (
 
 	"trunkline/edge/call"
 	"trunkline/edge/ivr"
+	"trunkline/internal/fault"
 	"trunkline/internal/flow"
 )
 
@@ -132,7 +133,7 @@ func (b *bench) toTalk() {
 	b.toQueue()
 	b.want(b.offered("a1"), "timer:offer")
 	b.want(agentLegUp{agentID: "a1", legID: "l1"}, "")
-	b.want(b.ask(askAccept, "a1", false), "commit:Connect stop:offer stopSay join reply")
+	b.want(b.ask(askAccept, "a1", false), "stopSay join commit:Connect stop:offer reply")
 }
 
 func (b *bench) word(a action) string {
@@ -234,7 +235,110 @@ func TestAcceptBeforeTheLegIsUp(t *testing.T) {
 	b.toQueue()
 	b.do(b.offered("a1"))
 	b.want(b.ask(askAccept, "a1", false), "")
-	b.want(agentLegUp{agentID: "a1", legID: "l1"}, "commit:Connect stop:offer stopSay join reply")
+	b.want(agentLegUp{agentID: "a1", legID: "l1"}, "stopSay join commit:Connect stop:offer reply")
+}
+
+// The two hear each other before the answer is committed; a refusal parts them
+// again, whichever of it and the row comes first.
+func TestAnswerRefused(t *testing.T) {
+	refused := func(b *bench) string {
+		var got error
+		b.refuse[call.TypeConnect] = call.RefusedState
+		words := b.do(ask{kind: askAccept, agentID: "a1", reply: func(err error) { got = err }})
+		if got == nil {
+			t.Error("the agent was told that the call is theirs")
+		}
+		return strings.ReplaceAll(words, "reply:"+got.Error(), "reply:refused")
+	}
+	b := newBench(t, QueueRules{PositionEvery: 30, MaxWait: 60_000_000})
+	start := call.Call{ID: "c1", Tenant: 7, Owner: "n1", FlowState: ivr.State{Node: "support"}.Encode()}
+	b.do(begin{row: start})
+	b.do(played{token: b.m.saying})
+	b.do(b.offered("a1"))
+	b.do(agentLegUp{agentID: "a1", legID: "l1"})
+	late := b.m.timers[timerPosition]
+	if got := refused(b); got != "stop:position stopSay join commit:Connect unjoin sayPlace timer:maxwait reply:refused" {
+		t.Error(got)
+	}
+	b.want(timer{kind: timerPosition, token: late}, "") // nobody speaks into a conversation
+	b.row.Phase, b.row.AgentID = call.PhaseQueued, ""
+	b.row.Rev++
+	b.want(rowChanged{row: b.row}, "stop:offer closeAgent")
+
+	b = newBench(t, QueueRules{})
+	b.toQueue()
+	b.do(b.offered("a1"))
+	b.do(agentLegUp{agentID: "a1", legID: "l1"})
+	connect := b.m.step(b.ask(askAccept, "a1", false), b.now) // committed later
+	b.row.Phase, b.row.AgentID = call.PhaseQueued, ""
+	b.row.Rev++
+	row := rowChanged{row: b.row}
+	b.want(row, "stop:offer reply:"+fault.New(fault.Conflict, "fault.call.state").Error()+" unjoin closeAgent music:music")
+	b.do(b.offered("a2"))
+	b.do(agentLegUp{agentID: "a2", legID: "l2"})
+	b.m.step(b.ask(askAccept, "a2", false), b.now)
+	refusal := committed{cmd: connect[len(connect)-1].(commit).cmd, res: call.Result{Refused: call.RefusedState}}
+	b.want(refusal, "") // of the first agent: the second one's answer stands
+}
+
+// The page reloads while its answer is being committed: the caller is not left
+// in silence, and the new leg answers again.
+func TestReloadWhileAnswering(t *testing.T) {
+	b := newBench(t, QueueRules{})
+	b.toQueue()
+	b.do(b.offered("a1"))
+	b.do(agentLegUp{agentID: "a1", legID: "l1"})
+	first := b.m.step(b.ask(askAccept, "a1", false), b.now)
+	b.want(agentLegDown{legID: "l1"}, "unjoin music:hold_music")
+	again := b.m.step(agentLegUp{agentID: "a1", legID: "l2"}, b.now)
+	for i, actions := range [][]action{first, again} {
+		cmd := actions[len(actions)-1].(commit).cmd
+		if i == 1 {
+			b.refuse[call.TypeConnect] = call.RefusedState // it is connected already
+		}
+		want := []string{"stop:offer reply", ""}[i]
+		b.want(committed{cmd: cmd, res: b.apply(cmd)}, want)
+	}
+	if !b.m.agent.joined || b.m.agent.legID != "l2" {
+		t.Errorf("the agent's side is %+v", b.m.agent)
+	}
+
+	b = newBench(t, QueueRules{})
+	b.toQueue()
+	b.do(b.offered("a1"))
+	b.do(agentLegUp{agentID: "a1", legID: "l1"})
+	b.m.step(b.ask(askAccept, "a1", false), b.now)
+	b.want(agentLegDown{legID: "l1"}, "unjoin music:hold_music")
+	b.row.Phase, b.row.AgentID = call.PhaseQueued, ""
+	b.row.Rev++
+	gone := fault.New(fault.Conflict, "fault.call.state").Error()
+	b.want(rowChanged{row: b.row}, "stop:offer reply:"+gone+" music:music")
+}
+
+// The caller leaves, or another node takes the call, while the answer is being
+// committed: nobody stays joined.
+func TestCallEndsWhileAnswering(t *testing.T) {
+	gone := fault.New(fault.Conflict, "fault.call.state").Error()
+	for name, c := range map[string]struct {
+		ev   func(*bench) event
+		want string
+	}{
+		"caller": {func(*bench) event { return callerGone{} }, "reply:" + gone + " stop:offer unjoin stopSay commit:CallEnd closeAgent finish"},
+		"node": {func(b *bench) event {
+			b.row.Owner = "n2"
+			b.row.Rev++
+			return rowChanged{row: b.row}
+		}, "reply:" + gone + " abandon finish"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, QueueRules{})
+			b.toQueue()
+			b.do(b.offered("a1"))
+			b.do(agentLegUp{agentID: "a1", legID: "l1"})
+			b.m.step(b.ask(askAccept, "a1", false), b.now)
+			b.want(c.ev(b), c.want)
+		})
+	}
 }
 
 func TestReloadDuringCall(t *testing.T) {
