@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -87,13 +86,6 @@ func firstTone(h carrier.Heard, hz float64, since time.Time) (time.Time, bool) {
 		}
 	}
 	return time.Time{}, false
-}
-
-// quantile of a list that is not empty: the smallest value that so large a
-// part of the list does not exceed.
-func quantile(list []time.Duration, q float64) time.Duration {
-	sorted := slices.Sorted(slices.Values(list))
-	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
 }
 
 // straightToQueue publishes a flow without greeting and menu.

@@ -61,13 +61,13 @@ func outDir(name string) (string, error) {
 	return os.MkdirTemp(base, name+"-")
 }
 
-func startCluster(ctx context.Context, name string, nodes int, timing string) (*harness.Cluster, error) {
+func startCluster(ctx context.Context, name string, nodes int, timing string, nodeEnv ...string) (*harness.Cluster, error) {
 	dir, err := outDir(name)
 	if err != nil {
 		return nil, err
 	}
 	return harness.Start(ctx, harness.Options{
-		Dir: dir, Bin: filepath.Join(root(), "bin"), Nodes: nodes, Timing: timing, FastDatabase: true,
+		Dir: dir, Bin: filepath.Join(root(), "bin"), Nodes: nodes, Timing: timing, FastDatabase: true, NodeEnv: nodeEnv,
 	})
 }
 
@@ -88,9 +88,9 @@ func cluster(t *testing.T) (*harness.Cluster, *carrier.Carrier) {
 }
 
 // ownCluster starts a cluster for one test that kills; it ends with the test.
-func ownCluster(ctx context.Context, t *testing.T, name string, nodes int, timing string) (*harness.Cluster, *carrier.Carrier) {
+func ownCluster(ctx context.Context, t *testing.T, name string, nodes int, timing string, nodeEnv ...string) (*harness.Cluster, *carrier.Carrier) {
 	t.Helper()
-	c, err := startCluster(ctx, name, nodes, timing)
+	c, err := startCluster(ctx, name, nodes, timing, nodeEnv...)
 	if err != nil {
 		t.Fatal(err)
 	}

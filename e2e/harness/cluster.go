@@ -29,6 +29,8 @@ type Options struct {
 	Log func(program, line string)
 	// FastDatabase runs PostgreSQL without durability (tests only).
 	FastDatabase bool
+	// NodeEnv is added to the nodes' environment.
+	NodeEnv []string
 }
 
 // Ports are the fixed ports of a demo; the next free one is taken if one is in use.
@@ -251,7 +253,7 @@ func (c *Cluster) node(i int) *Node {
 		log: Program{
 			Name: name, LogFile: filepath.Join(c.opts.Dir, "log", name+".log"), Log: c.logger(name),
 			// A node of a site keeps a fifth of its disk free; a person's machine need not.
-			Env: []string{"TRUNKLINE_RECORDING_FREE_PERCENT=1"},
+			Env: append([]string{"TRUNKLINE_RECORDING_FREE_PERCENT=1"}, c.opts.NodeEnv...),
 		},
 	}
 }

@@ -3,18 +3,15 @@ package node
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"trunkline/edge/call"
 	"trunkline/edge/enroll"
-	"trunkline/edge/replica"
 	"trunkline/edge/sip"
 	"trunkline/edge/uplink"
 	"trunkline/internal/life"
@@ -134,29 +131,3 @@ func serveOn(l net.Listener, h http.Handler) life.Service {
 }
 
 func (n *Node) webServer() life.Service { return serveOn(n.sockets.web, n.webHandler()) }
-
-func (n *Node) metricsServer() life.Service {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.Handler())
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(n.status())
-	})
-	return serveOn(n.sockets.metrics, mux)
-}
-
-// status is what `trunkline-edge status` shows, with or without a cloud.
-func (n *Node) status() any {
-	connected, seen := n.uplink.CloudLink()
-	return struct {
-		Node    string         `json:"node"`
-		Version string         `json:"version"`
-		Replica replica.Status `json:"replica"`
-		Calls   int            `json:"calls"`
-		Agents  int            `json:"agents"`
-		Cloud   bool           `json:"cloud_connected"`
-		Seen    time.Time      `json:"cloud_seen_at"`
-		Wrong   []string       `json:"invariants_broken"`
-	}{n.cfg.Name, n.cfg.Version, n.replica.Status(), n.board.Count(), n.phones.Agents(), connected, seen, replica.CheckInvariants(n.replica.View())}
-}

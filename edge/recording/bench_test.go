@@ -27,10 +27,10 @@ const (
 // BenchmarkForwardRecorded is the CPU time of a forwarded packet of G.711 in
 // real time: 200 calls of two legs with sockets of their own, all recorded. The telephones
 // are another process, so their work does not count.
-func BenchmarkForwardRecorded(b *testing.B) { benchmarkCalls(b, "forward_recorded_cpu", true) }
+func BenchmarkForwardRecorded(b *testing.B) { benchmarkCalls(b, "packet_recorded_us", true) }
 
 // BenchmarkForwardUnrecorded is the same without recording.
-func BenchmarkForwardUnrecorded(b *testing.B) { benchmarkCalls(b, "forward_cpu", false) }
+func BenchmarkForwardUnrecorded(b *testing.B) { benchmarkCalls(b, "packet_forwarded_us", false) }
 
 func benchmarkCalls(b *testing.B, name string, recorded bool) {
 	s := started(b, Config{})
@@ -73,7 +73,7 @@ func benchmarkCalls(b *testing.B, name string, recorded bool) {
 		}
 		us := float64(used.Nanoseconds()) / float64(n) / 1e3
 		b.ReportMetric(us, "cpu-us/packet")
-		b.Logf("FIGURE %s %.2f us/packet", name, us)
+		b.Logf("FIGURE %s %.2f us", name, us)
 	}
 	if lost := s.Status(); recorded && lost.Active != benchLegs/2 {
 		b.Errorf("%+v", lost)

@@ -69,9 +69,11 @@ func (r *Replica) Apply(ctx context.Context, key string, cmd call.Command) (call
 		return call.Result{}, fault.New(fault.Invalid, "fault.site.command_too_large")
 	}
 	answer := make(chan reply, 1)
+	began := time.Now()
 	r.submit(&request{ctx: ctx, env: env, done: func(a reply) { answer <- a }})
 	select {
 	case a := <-answer:
+		applySeconds.Observe(time.Since(began).Seconds())
 		if a.err != nil {
 			return call.Result{}, unavailable(a.err)
 		}

@@ -45,6 +45,7 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 			var results []call.Result
 			if results, f.failed = f.m.applyBatch(l.Index, l.Data); f.failed == nil {
 				out[i] = results
+				entriesApplied.Inc()
 				continue
 			}
 			f.fail(f.failed)

@@ -57,7 +57,9 @@ func (d *disk) writing() (done func()) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		delete(d.busy, id)
-		d.took[d.taken%len(d.took)] = time.Since(start)
+		took := time.Since(start)
+		writeSeconds.Observe(took.Seconds())
+		d.took[d.taken%len(d.took)] = took
 		d.taken++
 	}
 }

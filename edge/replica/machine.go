@@ -56,6 +56,7 @@ func (m *machine) applyOne(e call.Envelope) (call.Result, error) {
 	if err != nil {
 		return call.Result{}, err
 	}
+	applied[e.Type].Inc()
 	res.Index, res.At = m.t.index, m.t.at
 	if e.Key != "" {
 		a := answer{Key: e.Key, Refused: res.Refused, Index: res.Index, At: res.At, Ticket: res.Ticket}
