@@ -110,7 +110,7 @@ func (p *person) breaks(ctx context.Context, t *testing.T, who, route string, l 
 // language and scheme than the one before. TestScreens asks in all of them.
 func TestPagesBreakNoRule(t *testing.T) {
 	c, ua := cluster(t)
-	ctx := testContext(t, 2*time.Minute)
+	ctx := testContext(t, 5*time.Minute)
 	makeAdmin(ctx, t, c)
 	tn, callID, siteID := shortDay(ctx, t, c, ua)
 	b := browser(ctx, t, 1000)
