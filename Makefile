@@ -104,7 +104,7 @@ web-check: ## web app: lint, types, tests
 
 e2e: ## the shipped programs as processes, with carriers, phones and browsers
 	@if [ ! -d e2e ]; then echo "e2e: none yet"; exit 0; fi; \
-		LIVE=1 $(gotest) e2e -count=1 -timeout=15m -skip '$(e2e_special)' ./e2e/...
+		LIVE=1 $(gotest) e2e -count=1 -timeout=20m -skip '$(e2e_special)' ./e2e/...
 
 chaos: ## a few kills and cuts; many of them are in test-long
 	@if [ ! -d e2e ]; then echo "chaos: none yet"; exit 0; fi; \

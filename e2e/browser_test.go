@@ -22,7 +22,7 @@ import (
 // finds call, recording and report.
 func TestBrowserAgent(t *testing.T) {
 	c, ua := cluster(t)
-	ctx := testContext(t, 80*time.Second)
+	ctx := testContext(t, patience)
 	tn := newTenant(ctx, t, c)
 	if _, err := c.Invite(ctx, tn.owner, "ada@"+tn.domain, "Ada", "agent"); err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func TestBrowserAgent(t *testing.T) {
 // hosted site in one click, a call to oneself from one browser to another.
 func TestBrowserTestCall(t *testing.T) {
 	c, _ := cluster(t)
-	ctx := testContext(t, 60*time.Second)
+	ctx := testContext(t, patience)
 	n := tenants.Add(1)
 	email := fmt.Sprintf("owner@company%d.example", n)
 	if _, err := c.SignUp(ctx, email, fmt.Sprintf("Company %d", n), "en"); err != nil {
@@ -212,10 +212,10 @@ func (p *person) fill(ctx context.Context, t *testing.T, on, text string) {
 	p.do(ctx, t, "fill", harness.Args{"on": on, "text": text})
 }
 
-// event waits at most twenty seconds.
+// event waits at most a minute.
 func (p *person) event(ctx context.Context, t *testing.T, since time.Time, what string, is func(harness.PageEvent) bool) harness.PageEvent {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	e, err := p.Event(ctx, since, is)
 	if err != nil {

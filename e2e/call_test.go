@@ -20,7 +20,7 @@ import (
 // each other, and the call is in the cloud afterwards.
 func TestCall(t *testing.T) {
 	c, ua := cluster(t)
-	ctx := testContext(t, 90*time.Second)
+	ctx := testContext(t, patience)
 	tn := newTenant(ctx, t, c)
 	desk := tn.desk(ctx, t, "ada", 1)
 	if err := desk.Ready(ctx); err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"trunkline/e2e/harness"
 )
@@ -14,7 +13,7 @@ import (
 // floor, open a call, ask what a figure means; focus comes back each time.
 func TestByKeyboard(t *testing.T) {
 	c, ua := cluster(t)
-	ctx := testContext(t, 90*time.Second)
+	ctx := testContext(t, patience)
 	tn, _, _ := shortDay(ctx, t, c, ua)
 	b := browser(ctx, t, 1000)
 	p := signIn(ctx, t, b, c, "owner", tn.owner.Email)
@@ -59,7 +58,7 @@ func TestByKeyboard(t *testing.T) {
 // wrap up, and the list of keys.
 func TestDesktopByKeyboard(t *testing.T) {
 	c, ua := cluster(t)
-	ctx := testContext(t, 90*time.Second)
+	ctx := testContext(t, patience)
 	tn := newTenant(ctx, t, c)
 	if _, err := c.Invite(ctx, tn.owner, "ada@"+tn.domain, "Ada", "agent"); err != nil {
 		t.Fatal(err)

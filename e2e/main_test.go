@@ -75,7 +75,7 @@ func startCluster(ctx context.Context, name string, nodes int, timing string, no
 func cluster(t *testing.T) (*harness.Cluster, *carrier.Carrier) {
 	t.Helper()
 	shared.once.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if shared.cluster, shared.err = startCluster(ctx, "shared", 3, "ordinary"); shared.err == nil {
 			shared.carrier, shared.err = carrier.Start(shared.cluster.Carrier)
@@ -107,7 +107,11 @@ func ownCluster(ctx context.Context, t *testing.T, name string, nodes int, timin
 	return c, ua
 }
 
-// ctx bounds one test.
+// patience bounds a test that should take seconds: on a busy machine it says
+// nothing of the product that a step took long, only that it never came.
+const patience = 3 * time.Minute
+
+// testContext bounds one test.
 func testContext(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), d)

@@ -15,7 +15,7 @@ import (
 // TestCloudOutage takes the cloud away from a working site, stopped first and
 // then hung: calls and agents go on, and what happened is told once afterwards.
 func TestCloudOutage(t *testing.T) {
-	ctx := testContext(t, 3*time.Minute)
+	ctx := testContext(t, patience)
 	c, ua := ownCluster(ctx, t, "outage", 3, "ordinary")
 	o := &outage{tn: newTenant(ctx, t, c), ua: ua}
 	o.ada, o.bob = o.tn.desk(ctx, t, "ada", 1), o.tn.desk(ctx, t, "bob", 2)

@@ -16,7 +16,7 @@ import (
 // first is served first, whatever agents do with their offers.
 func TestQueue(t *testing.T) {
 	c, ua := cluster(t)
-	ctx := testContext(t, 2*time.Minute)
+	ctx := testContext(t, patience)
 	tn := newTenant(ctx, t, c)
 	tn.offerTimeout(ctx, t, 5)
 	ada, bob := tn.desk(ctx, t, "ada", 1), tn.desk(ctx, t, "bob", 2)
@@ -111,7 +111,7 @@ func (tn *tenant) refusals(ctx context.Context, t *testing.T, ua *carrier.Carrie
 // agent is free.
 func TestCallerHangsUp(t *testing.T) {
 	c, ua := cluster(t)
-	ctx := testContext(t, time.Minute)
+	ctx := testContext(t, patience)
 	tn := newTenant(ctx, t, c)
 	ada := tn.desk(ctx, t, "ada", 1)
 

@@ -31,7 +31,7 @@ func TestSIPpCallers(t *testing.T) {
 
 func callWithSIPp(t *testing.T, path, transport string) {
 	c, ua := cluster(t)
-	ctx := testContext(t, time.Minute)
+	ctx := testContext(t, patience)
 	tn := newTenant(ctx, t, c)
 	tn.dial(ctx, t, ua, 0, nil).Hangup(ctx) // the site knows the number
 	dir := t.TempDir()
@@ -42,12 +42,12 @@ func callWithSIPp(t *testing.T, path, transport string) {
 	if transport == "t1" {
 		node = c.Nodes[0].Ready.SIPTCP
 	}
-	limited, cancel := context.WithTimeout(ctx, 40*time.Second)
+	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	cmd := exec.CommandContext(limited, path, node, "-sf", filepath.Join(root(), "e2e", "testdata", "caller.xml"),
 		"-s", tn.number, "-i", "127.0.0.1", "-t", transport, "-mp", "30000", "-r", "5",
 		"-m", fmt.Sprint(sippCalls), "-l", fmt.Sprint(sippCalls), "-nostdin",
-		"-timeout", "30s", "-timeout_error", "-buff_size", "4000000")
+		"-timeout", "120s", "-timeout_error", "-buff_size", "4000000")
 	cmd.Dir = dir // the audio is named relative to it
 	cmd.Env = append(os.Environ(), "TERM=dumb")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	"trunkline/e2e/harness"
 )
@@ -18,7 +17,7 @@ const manyTabs = 10
 // closes, another takes it up.
 func TestManyTabs(t *testing.T) {
 	c, ua := cluster(t)
-	ctx := testContext(t, 90*time.Second)
+	ctx := testContext(t, patience)
 	tn := newTenant(ctx, t, c)
 	b := browser(ctx, t, 1000)
 	first := signIn(ctx, t, b, c, "tab1", tn.owner.Email)
@@ -51,7 +50,7 @@ func TestManyTabs(t *testing.T) {
 // stream to each of two nodes, and what is pressed in any shows in all.
 func TestManyTabsOfOneDesk(t *testing.T) {
 	c, _ := cluster(t)
-	ctx := testContext(t, 90*time.Second)
+	ctx := testContext(t, patience)
 	tn := newTenant(ctx, t, c)
 	if _, err := c.Invite(ctx, tn.owner, "ada@"+tn.domain, "Ada", "agent"); err != nil {
 		t.Fatal(err)

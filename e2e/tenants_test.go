@@ -19,7 +19,7 @@ import (
 // TestTwoTenants: two companies on the same nodes see nothing of each other.
 func TestTwoTenants(t *testing.T) {
 	c, ua := cluster(t)
-	ctx := testContext(t, time.Minute)
+	ctx := testContext(t, patience)
 	a, b := newTenant(ctx, t, c), newTenant(ctx, t, c)
 	ada, eve := a.desk(ctx, t, "ada", 1), b.desk(ctx, t, "eve", 1)
 	ready(ctx, t, eve)
@@ -119,7 +119,7 @@ const flood = 400
 // that tells the carrier what to do, and then the node takes calls as before.
 func TestInviteFlood(t *testing.T) {
 	c, ua := cluster(t)
-	ctx := testContext(t, time.Minute)
+	ctx := testContext(t, patience)
 	tn := newTenant(ctx, t, c)
 	tn.dial(ctx, t, ua, 0, nil).Hangup(ctx)
 	got := burst(ctx, ua, carrier.Dial{Node: c.Nodes[0].Ready.SIPUDP, From: "+4930111222", To: tn.number})
@@ -137,7 +137,7 @@ func TestInviteFlood(t *testing.T) {
 // TestChaosInviteFlood: without a majority no call can be committed, so INVITEs
 // pile up to the bound; all are refused in time, and later calls are taken.
 func TestChaosInviteFlood(t *testing.T) {
-	ctx := testContext(t, 2*time.Minute)
+	ctx := testContext(t, patience)
 	c, ua := ownCluster(ctx, t, "flood", 3, "fast")
 	tn := newTenant(ctx, t, c)
 	eventually(ctx, t, "all nodes vote", func() error { return wholeGroup(ctx, c) })

@@ -12,7 +12,8 @@ const given = JSON.parse(process.argv[2])
 const require = createRequire(join(given.modules, 'x.js'))
 const { chromium } = require('playwright-core')
 const ears = readFileSync(join(dirname(fileURLToPath(import.meta.url)), 'ears.js'), 'utf8')
-const limit = 15_000
+// How long a page may take for one act, on a busy machine too.
+const limit = 60_000
 
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`)
 
