@@ -10,7 +10,6 @@ import (
 
 	"github.com/hashicorp/raft"
 	wal "github.com/hashicorp/raft-wal"
-	"github.com/hashicorp/raft-wal/metadb"
 )
 
 // group is what the Raft library is made of on this node.
@@ -20,7 +19,6 @@ type group struct {
 	stream   *stream
 	trans    *raft.NetworkTransport
 	log      *wal.WAL
-	logMeta  metadb.BoltMetaDB // the log does not close its own
 	stable   *stableStore
 	notify   chan bool
 	observer *raft.Observer
@@ -71,8 +69,8 @@ func (r *Replica) open() (err error) {
 	if g.stable, err = openStable(dir("votes.db"), r.disk.writing); err != nil {
 		return err
 	}
-	if g.log, err = wal.Open(dir("log"), wal.WithLogger(logger.Named("log")), wal.WithMetaStore(&g.logMeta), wal.WithSegmentSize(r.cfg.segmentBytes)); err != nil {
-		return fmt.Errorf("replica: open log: %w", err)
+	if g.log, err = openLog(dir("log"), r.cfg.segmentBytes, logger.Named("log")); err != nil {
+		return err
 	}
 	var store raft.LogStore = g.log
 	if r.cfg.wrapLog != nil {
@@ -167,7 +165,6 @@ func (g *group) close() error {
 	if g.log != nil {
 		errs = append(errs, g.log.Close())
 	}
-	errs = append(errs, g.logMeta.Close())
 	if g.stable != nil {
 		errs = append(errs, g.stable.close())
 	}
