@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"crypto/ed25519"
-	"errors"
 	"net"
 	"net/http"
 	"time"
@@ -16,7 +15,6 @@ import (
 	"trunkline/edge/uplink"
 	"trunkline/internal/life"
 	"trunkline/internal/rpcx"
-	edgev1 "trunkline/proto/gen/trunkline/edge/v1"
 	"trunkline/proto/gen/trunkline/edge/v1/edgev1connect"
 )
 
@@ -57,24 +55,6 @@ func (s site) Now() int64        { return s.replica.Now() }
 
 func (s site) Apply(ctx context.Context, key string, cmd call.Command) (call.Result, error) {
 	return s.replica.Apply(ctx, key, cmd)
-}
-
-// blobPeers asks the other nodes for a blob.
-type blobPeers struct{ n *Node }
-
-func (p blobPeers) Blob(ctx context.Context, hash string) ([]byte, error) {
-	errs := errNoPeer
-	for _, peer := range p.n.replica.View().Nodes() {
-		if !peer.Up || peer.Name == p.n.cfg.Name {
-			continue
-		}
-		res, err := p.n.peer(peer.Name).GetNodeBlob(ctx, &edgev1.GetBlobRequest{Hash: hash})
-		if err == nil {
-			return res.GetData(), nil
-		}
-		errs = errors.Join(errs, err)
-	}
-	return nil, errs
 }
 
 func (n *Node) makeUplink(g *life.Group) error {

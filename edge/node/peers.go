@@ -47,6 +47,14 @@ func (s peerService) GetNodeBlob(ctx context.Context, req *edgev1.GetBlobRequest
 	return &edgev1.GetBlobResponse{Data: b}, nil
 }
 
+// HoldBlobs copies blobs of a configuration from the nodes that hold them.
+func (s peerService) HoldBlobs(ctx context.Context, req *edgev1.HoldBlobsRequest) (*edgev1.HoldBlobsResponse, error) {
+	if _, ok := nodeport.PeerFrom(ctx); !ok {
+		return nil, fault.New(fault.Forbidden, "fault.node.certificate_missing")
+	}
+	return &edgev1.HoldBlobsResponse{Missing: s.n.uplink.Hold(ctx, req.GetHashes())}, nil
+}
+
 // peer is the NodeService of another node.
 func (n *Node) peer(name string) edgev1connect.NodeServiceClient {
 	client, url := n.port.Client(name)

@@ -12,7 +12,7 @@ import (
 )
 
 // RPC is the replica's part of NodeService: Apply, AddNode and Ping. The node
-// embeds it, adds CopyRecording and GetNodeBlob and mounts the whole:
+// embeds it, adds CopyRecording, GetNodeBlob and HoldBlobs, and mounts the whole:
 //
 //	type nodeService struct{ *replica.RPC; ... }
 //	port.Handle(edgev1connect.NewNodeServiceHandler(nodeService{...}, rpcx.Options(...)...))

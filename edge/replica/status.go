@@ -45,3 +45,20 @@ func (r *Replica) Status() Status {
 	}
 	return s
 }
+
+// Voters names the nodes whose majority decides, this one included if it votes.
+func (r *Replica) Voters() []string {
+	r.mu.Lock()
+	running := r.state == stateRunning
+	r.mu.Unlock()
+	if !running {
+		return nil
+	}
+	var out []string
+	for _, s := range r.servers() {
+		if s.Suffrage == raft.Voter {
+			out = append(out, string(s.ID))
+		}
+	}
+	return out
+}

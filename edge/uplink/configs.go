@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -122,7 +123,9 @@ func (u *Uplink) lead(ctx context.Context, c *configs) {
 		c.fetched.ended(u.fetch(ctx, desired, snapshotsWithin, promptsWithin))
 	}
 	if ctx.Err() == nil && u.site.IsLeader() && c.applied.due(desired) {
-		u.activate(ctx, desired)
+		if ready := u.spread(ctx, desired); !proto.Equal(ready, u.site.View().Site()) {
+			u.activate(ctx, ready)
+		}
 		// Done is what the replica shows, not what Apply said.
 		c.applied.ended(false)
 	}
@@ -202,41 +205,56 @@ func (u *Uplink) fetchPrompt(ctx context.Context, p wantedPrompt) {
 }
 
 // fetchBlob asks the cloud while it is heard, else or after that the other nodes.
-func (u *Uplink) fetchBlob(ctx context.Context, tenant int64, hash string, cloud func(context.Context) ([]byte, error)) {
+func (u *Uplink) fetchBlob(ctx context.Context, tenant int64, hash string, cloud source) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	var failures []error
-	sources := u.sources(cloud, hash)
+	sources := u.neighbours(hash)
+	if connected, _ := u.link.state(); connected {
+		sources = append([]source{cloud}, sources...)
+	}
+	if err := u.fetchFrom(ctx, hash, sources); err != nil {
+		u.log.Warn("configuration not fetched yet", "tenant", tenant, "hash", hash, "error", err)
+	}
+}
+
+// source is where a blob may be had.
+type source func(context.Context) ([]byte, error)
+
+// neighbours are the other nodes as sources of a blob.
+func (u *Uplink) neighbours(hash string) []source {
+	if u.cfg.Peers == nil {
+		return nil
+	}
+	var out []source
+	for _, name := range u.cfg.Peers.Names() {
+		out = append(out, func(ctx context.Context) ([]byte, error) { return u.cfg.Peers.Blob(ctx, name, hash) })
+	}
+	return out
+}
+
+var errNoSource = errors.New("neither the cloud nor another node is heard")
+
+// fetchFrom asks the sources one after the other until one has the blob.
+func (u *Uplink) fetchFrom(ctx context.Context, hash string, sources []source) error {
+	err := errNoSource
 	for i, ask := range sources {
-		data, err := shared(ctx, len(sources)-i, ask)
-		if err == nil {
+		var data []byte
+		if data, err = shared(ctx, len(sources)-i, ask); err == nil {
 			err = u.cfg.Store.blobs.put(hash, data)
 		}
 		if err == nil {
-			return
+			return nil
 		}
-		failures = append(failures, err)
 	}
-	u.log.Warn("configuration not fetched yet", "tenant", tenant, "hash", hash, "errors", failures)
+	return err
 }
 
 // shared gives a source its share of the time that is left.
-func shared(ctx context.Context, sources int, ask func(context.Context) ([]byte, error)) ([]byte, error) {
+func shared(ctx context.Context, sources int, ask source) ([]byte, error) {
 	if end, ok := ctx.Deadline(); ok && sources > 1 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(sources))
 		defer cancel()
 	}
 	return ask(ctx)
-}
-
-func (u *Uplink) sources(cloud func(context.Context) ([]byte, error), hash string) []func(context.Context) ([]byte, error) {
-	var out []func(context.Context) ([]byte, error)
-	if connected, _ := u.link.state(); connected {
-		out = append(out, cloud)
-	}
-	if u.cfg.Peers != nil {
-		out = append(out, func(ctx context.Context) ([]byte, error) { return u.cfg.Peers.Blob(ctx, hash) })
-	}
-	return out
 }

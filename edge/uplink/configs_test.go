@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -158,11 +160,115 @@ func TestOneBrokenTenantHoldsUpNobody(t *testing.T) {
 // neighbours is the other nodes.
 type neighbours map[string][]byte
 
-func (b neighbours) Blob(_ context.Context, hash string) ([]byte, error) {
-	if data, ok := b[hash]; ok {
+func (b neighbours) Names() []string { return []string{"dead", "other"} }
+
+func (b neighbours) Blob(_ context.Context, node, hash string) ([]byte, error) {
+	if data, ok := b[hash]; ok && node == "other" {
 		return data, nil
 	}
 	return nil, os.ErrNotExist
+}
+
+func (b neighbours) Hold(_ context.Context, hashes []string) map[string]bool {
+	held := map[string]bool{}
+	for _, h := range hashes {
+		held[h] = true
+	}
+	return held
+}
+
+// hoarders hold all but some blobs.
+type hoarders struct {
+	neighbours
+	mu   sync.Mutex
+	lack map[string]bool
+	want []string
+}
+
+func (m *hoarders) Hold(_ context.Context, hashes []string) map[string]bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.want = slices.Clone(hashes)
+	held := map[string]bool{}
+	for _, h := range hashes {
+		held[h] = !m.lack[h]
+	}
+	return held
+}
+
+// lacks says from now on what no majority holds.
+func (m *hoarders) lacks(hashes ...string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lack = map[string]bool{}
+	for _, h := range hashes {
+		m.lack[h] = true
+	}
+}
+
+func (m *hoarders) asked() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.want
+}
+
+// A tenant's snapshot is in force only when a majority of the nodes holds its
+// blobs; until then the tenant has the one before, and nobody else waits.
+func TestActivationWaitsForAMajority(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s, others := startCloud(t), newSite(true), &hoarders{}
+		n := start(t, c, s, t.TempDir(), func(cfg *Config) { cfg.Peers = others })
+		c.publish(t, 7, 1, "hello")
+		time.Sleep(2 * time.Second)
+		if n.cfg.Store.Tenant(7).GetVersion() != 1 {
+			t.Fatal("what a majority holds is not in force")
+		}
+		others.lacks(hashOf([]byte("good day")))
+		c.publish(t, 7, 2, "good day")
+		c.publish(t, 8, 1, "")
+		time.Sleep(2 * time.Second)
+		if n.cfg.Store.Tenant(8).GetVersion() != 1 {
+			t.Error("the other tenant waits")
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if v := n.cfg.Store.Tenant(7).GetVersion(); v != 1 || string(n.cfg.Store.Prompt(7, "en", "greeting")) != "hello" {
+			t.Fatalf("version %d is in force with one copy", v)
+		}
+		if s.configs != 2 {
+			t.Errorf("%d activations, want 2", s.configs)
+		}
+		manifest := look(c, func() string { return c.site.Tenants[0].Manifest })
+		if want := []string{manifest, hashOf([]byte("good day"))}; !slices.Equal(others.asked(), want) {
+			t.Errorf("asked for %q, want %q", others.asked(), want)
+		}
+		others.lacks()
+		time.Sleep(maxPause + time.Second)
+		synctest.Wait()
+		if n.cfg.Store.Tenant(7).GetVersion() != 2 || string(n.cfg.Store.Prompt(7, "en", "greeting")) != "good day" {
+			t.Error("not activated though a majority holds it")
+		}
+	})
+}
+
+// A node asked to hold blobs gets them from the others and says what it lacks.
+func TestHoldCopiesFromNeighbours(t *testing.T) {
+	c, s := startCloud(t), newSite(false)
+	c.net.cut(true)
+	here, gone, wrong := hashOf([]byte("here")), hashOf([]byte("gone")), hashOf([]byte("wrong"))
+	n := start(t, c, s, t.TempDir(), func(cfg *Config) {
+		cfg.Peers = neighbours{here: []byte("here"), wrong: []byte("wrung")}
+	})
+	missing := n.Hold(t.Context(), []string{here, gone, wrong, "../../etc/passwd"})
+	if !slices.Equal(missing, []string{gone, wrong, "../../etc/passwd"}) {
+		t.Errorf("missing %q", missing)
+	}
+	if data, ok := n.cfg.Store.Blob(here); !ok || string(data) != "here" {
+		t.Error("not copied")
+	}
+	if missing := n.Hold(t.Context(), []string{here}); len(missing) > 0 {
+		t.Error("it does not know what it holds")
+	}
 }
 
 func TestFollowerWithoutCloudAsksItsNeighbours(t *testing.T) {

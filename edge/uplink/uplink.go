@@ -46,8 +46,13 @@ type Site interface {
 
 // Peers are the other nodes of the site.
 type Peers interface {
-	// Blob asks the nodes that are up for a blob by its SHA-256 (hex).
-	Blob(ctx context.Context, hash string) ([]byte, error)
+	// Names are the nodes that are up, the leader first.
+	Names() []string
+	// Blob asks a node for a blob by its SHA-256 (hex).
+	Blob(ctx context.Context, node, hash string) ([]byte, error)
+	// Hold has the other nodes copy blobs that this node holds, and gives those
+	// that a majority of the site, this node included, then holds.
+	Hold(ctx context.Context, hashes []string) (held map[string]bool)
 }
 
 // Config is what an Uplink needs.
@@ -64,7 +69,7 @@ type Config struct {
 	Certificate func() *tls.Certificate
 	Site        Site
 	Store       *Store
-	Peers       Peers      // may be nil
+	Peers       Peers      // nil: a site of one node
 	Recordings  Recordings // may be nil
 	// Dir holds the state of uploads.
 	Dir string

@@ -937,6 +937,95 @@ func (x *GetBlobResponse) GetData() []byte {
 	return nil
 }
 
+type HoldBlobsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// SHA-256, hex.
+	Hashes        []string `protobuf:"bytes,1,rep,name=hashes,proto3" json:"hashes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoldBlobsRequest) Reset() {
+	*x = HoldBlobsRequest{}
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoldBlobsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoldBlobsRequest) ProtoMessage() {}
+
+func (x *HoldBlobsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoldBlobsRequest.ProtoReflect.Descriptor instead.
+func (*HoldBlobsRequest) Descriptor() ([]byte, []int) {
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *HoldBlobsRequest) GetHashes() []string {
+	if x != nil {
+		return x.Hashes
+	}
+	return nil
+}
+
+type HoldBlobsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Missing       []string               `protobuf:"bytes,1,rep,name=missing,proto3" json:"missing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoldBlobsResponse) Reset() {
+	*x = HoldBlobsResponse{}
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoldBlobsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoldBlobsResponse) ProtoMessage() {}
+
+func (x *HoldBlobsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoldBlobsResponse.ProtoReflect.Descriptor instead.
+func (*HoldBlobsResponse) Descriptor() ([]byte, []int) {
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *HoldBlobsResponse) GetMissing() []string {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
 type PushFactsRequest struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	TenantId int64                  `protobuf:"varint,1,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
@@ -950,7 +1039,7 @@ type PushFactsRequest struct {
 
 func (x *PushFactsRequest) Reset() {
 	*x = PushFactsRequest{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[14]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -962,7 +1051,7 @@ func (x *PushFactsRequest) String() string {
 func (*PushFactsRequest) ProtoMessage() {}
 
 func (x *PushFactsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[14]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -975,7 +1064,7 @@ func (x *PushFactsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PushFactsRequest.ProtoReflect.Descriptor instead.
 func (*PushFactsRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{14}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *PushFactsRequest) GetTenantId() int64 {
@@ -1017,7 +1106,7 @@ type PushFactsResponse struct {
 
 func (x *PushFactsResponse) Reset() {
 	*x = PushFactsResponse{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[15]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1029,7 +1118,7 @@ func (x *PushFactsResponse) String() string {
 func (*PushFactsResponse) ProtoMessage() {}
 
 func (x *PushFactsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[15]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1042,7 +1131,7 @@ func (x *PushFactsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PushFactsResponse.ProtoReflect.Descriptor instead.
 func (*PushFactsResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{15}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PushFactsResponse) GetHighWater() uint64 {
@@ -1073,7 +1162,7 @@ type LiveTenant struct {
 
 func (x *LiveTenant) Reset() {
 	*x = LiveTenant{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[16]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1085,7 +1174,7 @@ func (x *LiveTenant) String() string {
 func (*LiveTenant) ProtoMessage() {}
 
 func (x *LiveTenant) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[16]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1098,7 +1187,7 @@ func (x *LiveTenant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LiveTenant.ProtoReflect.Descriptor instead.
 func (*LiveTenant) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{16}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *LiveTenant) GetTenantId() int64 {
@@ -1154,7 +1243,7 @@ type LiveQueue struct {
 
 func (x *LiveQueue) Reset() {
 	*x = LiveQueue{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[17]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1166,7 +1255,7 @@ func (x *LiveQueue) String() string {
 func (*LiveQueue) ProtoMessage() {}
 
 func (x *LiveQueue) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[17]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1179,7 +1268,7 @@ func (x *LiveQueue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LiveQueue.ProtoReflect.Descriptor instead.
 func (*LiveQueue) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{17}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *LiveQueue) GetQueueId() string {
@@ -1251,7 +1340,7 @@ type LiveAgent struct {
 
 func (x *LiveAgent) Reset() {
 	*x = LiveAgent{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[18]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1263,7 +1352,7 @@ func (x *LiveAgent) String() string {
 func (*LiveAgent) ProtoMessage() {}
 
 func (x *LiveAgent) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[18]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1276,7 +1365,7 @@ func (x *LiveAgent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LiveAgent.ProtoReflect.Descriptor instead.
 func (*LiveAgent) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{18}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *LiveAgent) GetAgentId() string {
@@ -1323,7 +1412,7 @@ type PushLiveRequest struct {
 
 func (x *PushLiveRequest) Reset() {
 	*x = PushLiveRequest{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[19]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1335,7 +1424,7 @@ func (x *PushLiveRequest) String() string {
 func (*PushLiveRequest) ProtoMessage() {}
 
 func (x *PushLiveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[19]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1348,7 +1437,7 @@ func (x *PushLiveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PushLiveRequest.ProtoReflect.Descriptor instead.
 func (*PushLiveRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{19}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *PushLiveRequest) GetTenants() []*LiveTenant {
@@ -1383,7 +1472,7 @@ type ReportNodeRequest struct {
 
 func (x *ReportNodeRequest) Reset() {
 	*x = ReportNodeRequest{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[20]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1395,7 +1484,7 @@ func (x *ReportNodeRequest) String() string {
 func (*ReportNodeRequest) ProtoMessage() {}
 
 func (x *ReportNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[20]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1408,7 +1497,7 @@ func (x *ReportNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportNodeRequest.ProtoReflect.Descriptor instead.
 func (*ReportNodeRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{20}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ReportNodeRequest) GetNode() string {
@@ -1542,7 +1631,7 @@ type PeerStatus struct {
 
 func (x *PeerStatus) Reset() {
 	*x = PeerStatus{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[21]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1554,7 +1643,7 @@ func (x *PeerStatus) String() string {
 func (*PeerStatus) ProtoMessage() {}
 
 func (x *PeerStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[21]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1567,7 +1656,7 @@ func (x *PeerStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeerStatus.ProtoReflect.Descriptor instead.
 func (*PeerStatus) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{21}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *PeerStatus) GetName() string {
@@ -1615,7 +1704,7 @@ type RefusedInvite struct {
 
 func (x *RefusedInvite) Reset() {
 	*x = RefusedInvite{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[22]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1627,7 +1716,7 @@ func (x *RefusedInvite) String() string {
 func (*RefusedInvite) ProtoMessage() {}
 
 func (x *RefusedInvite) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[22]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1640,7 +1729,7 @@ func (x *RefusedInvite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefusedInvite.ProtoReflect.Descriptor instead.
 func (*RefusedInvite) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{22}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RefusedInvite) GetAt() int64 {
@@ -1711,7 +1800,7 @@ type TrunkStatus struct {
 
 func (x *TrunkStatus) Reset() {
 	*x = TrunkStatus{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[23]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1723,7 +1812,7 @@ func (x *TrunkStatus) String() string {
 func (*TrunkStatus) ProtoMessage() {}
 
 func (x *TrunkStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[23]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1736,7 +1825,7 @@ func (x *TrunkStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrunkStatus.ProtoReflect.Descriptor instead.
 func (*TrunkStatus) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{23}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *TrunkStatus) GetTrunkId() string {
@@ -1776,7 +1865,7 @@ type AckInboxRequest struct {
 
 func (x *AckInboxRequest) Reset() {
 	*x = AckInboxRequest{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[24]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1788,7 +1877,7 @@ func (x *AckInboxRequest) String() string {
 func (*AckInboxRequest) ProtoMessage() {}
 
 func (x *AckInboxRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[24]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1801,7 +1890,7 @@ func (x *AckInboxRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckInboxRequest.ProtoReflect.Descriptor instead.
 func (*AckInboxRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{24}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AckInboxRequest) GetSeqs() []uint64 {
@@ -1821,7 +1910,7 @@ type RecordingOffsetRequest struct {
 
 func (x *RecordingOffsetRequest) Reset() {
 	*x = RecordingOffsetRequest{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[25]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1833,7 +1922,7 @@ func (x *RecordingOffsetRequest) String() string {
 func (*RecordingOffsetRequest) ProtoMessage() {}
 
 func (x *RecordingOffsetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[25]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1846,7 +1935,7 @@ func (x *RecordingOffsetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordingOffsetRequest.ProtoReflect.Descriptor instead.
 func (*RecordingOffsetRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{25}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RecordingOffsetRequest) GetTenantId() int64 {
@@ -1873,7 +1962,7 @@ type RecordingOffsetResponse struct {
 
 func (x *RecordingOffsetResponse) Reset() {
 	*x = RecordingOffsetResponse{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[26]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1885,7 +1974,7 @@ func (x *RecordingOffsetResponse) String() string {
 func (*RecordingOffsetResponse) ProtoMessage() {}
 
 func (x *RecordingOffsetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[26]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1898,7 +1987,7 @@ func (x *RecordingOffsetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordingOffsetResponse.ProtoReflect.Descriptor instead.
 func (*RecordingOffsetResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{26}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RecordingOffsetResponse) GetOffset() uint64 {
@@ -1933,7 +2022,7 @@ type UploadRecordingRequest struct {
 
 func (x *UploadRecordingRequest) Reset() {
 	*x = UploadRecordingRequest{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[27]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1945,7 +2034,7 @@ func (x *UploadRecordingRequest) String() string {
 func (*UploadRecordingRequest) ProtoMessage() {}
 
 func (x *UploadRecordingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[27]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1958,7 +2047,7 @@ func (x *UploadRecordingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadRecordingRequest.ProtoReflect.Descriptor instead.
 func (*UploadRecordingRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{27}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *UploadRecordingRequest) GetTenantId() int64 {
@@ -2026,7 +2115,7 @@ type TurnCredentialsRequest struct {
 
 func (x *TurnCredentialsRequest) Reset() {
 	*x = TurnCredentialsRequest{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[28]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2038,7 +2127,7 @@ func (x *TurnCredentialsRequest) String() string {
 func (*TurnCredentialsRequest) ProtoMessage() {}
 
 func (x *TurnCredentialsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[28]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2051,7 +2140,7 @@ func (x *TurnCredentialsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnCredentialsRequest.ProtoReflect.Descriptor instead.
 func (*TurnCredentialsRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{28}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *TurnCredentialsRequest) GetAgentId() string {
@@ -2073,7 +2162,7 @@ type TurnCredentialsResponse struct {
 
 func (x *TurnCredentialsResponse) Reset() {
 	*x = TurnCredentialsResponse{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[29]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2085,7 +2174,7 @@ func (x *TurnCredentialsResponse) String() string {
 func (*TurnCredentialsResponse) ProtoMessage() {}
 
 func (x *TurnCredentialsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[29]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2098,7 +2187,7 @@ func (x *TurnCredentialsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnCredentialsResponse.ProtoReflect.Descriptor instead.
 func (*TurnCredentialsResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{29}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *TurnCredentialsResponse) GetUrls() []string {
@@ -2139,7 +2228,7 @@ type RenewCertificateRequest struct {
 
 func (x *RenewCertificateRequest) Reset() {
 	*x = RenewCertificateRequest{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[30]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2151,7 +2240,7 @@ func (x *RenewCertificateRequest) String() string {
 func (*RenewCertificateRequest) ProtoMessage() {}
 
 func (x *RenewCertificateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[30]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2164,7 +2253,7 @@ func (x *RenewCertificateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewCertificateRequest.ProtoReflect.Descriptor instead.
 func (*RenewCertificateRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{30}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RenewCertificateRequest) GetCsr() []byte {
@@ -2185,7 +2274,7 @@ type RenewCertificateResponse struct {
 
 func (x *RenewCertificateResponse) Reset() {
 	*x = RenewCertificateResponse{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[31]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2197,7 +2286,7 @@ func (x *RenewCertificateResponse) String() string {
 func (*RenewCertificateResponse) ProtoMessage() {}
 
 func (x *RenewCertificateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[31]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2210,7 +2299,7 @@ func (x *RenewCertificateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewCertificateResponse.ProtoReflect.Descriptor instead.
 func (*RenewCertificateResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{31}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RenewCertificateResponse) GetCertificateChain() [][]byte {
@@ -2237,7 +2326,7 @@ type ApplyRequest struct {
 
 func (x *ApplyRequest) Reset() {
 	*x = ApplyRequest{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[32]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2249,7 +2338,7 @@ func (x *ApplyRequest) String() string {
 func (*ApplyRequest) ProtoMessage() {}
 
 func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[32]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2262,7 +2351,7 @@ func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{32}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ApplyRequest) GetCommands() [][]byte {
@@ -2282,7 +2371,7 @@ type ApplyResponse struct {
 
 func (x *ApplyResponse) Reset() {
 	*x = ApplyResponse{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[33]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2294,7 +2383,7 @@ func (x *ApplyResponse) String() string {
 func (*ApplyResponse) ProtoMessage() {}
 
 func (x *ApplyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[33]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2307,7 +2396,7 @@ func (x *ApplyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyResponse.ProtoReflect.Descriptor instead.
 func (*ApplyResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{33}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ApplyResponse) GetResults() [][]byte {
@@ -2341,7 +2430,7 @@ type AddNodeRequest struct {
 
 func (x *AddNodeRequest) Reset() {
 	*x = AddNodeRequest{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[34]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2353,7 +2442,7 @@ func (x *AddNodeRequest) String() string {
 func (*AddNodeRequest) ProtoMessage() {}
 
 func (x *AddNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[34]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2366,7 +2455,7 @@ func (x *AddNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddNodeRequest.ProtoReflect.Descriptor instead.
 func (*AddNodeRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{34}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *AddNodeRequest) GetName() string {
@@ -2429,7 +2518,7 @@ type PingRequest struct {
 
 func (x *PingRequest) Reset() {
 	*x = PingRequest{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[35]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2441,7 +2530,7 @@ func (x *PingRequest) String() string {
 func (*PingRequest) ProtoMessage() {}
 
 func (x *PingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[35]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2454,7 +2543,7 @@ func (x *PingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingRequest.ProtoReflect.Descriptor instead.
 func (*PingRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{35}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *PingRequest) GetNode() string {
@@ -2490,7 +2579,7 @@ type PingResponse struct {
 
 func (x *PingResponse) Reset() {
 	*x = PingResponse{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[36]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2502,7 +2591,7 @@ func (x *PingResponse) String() string {
 func (*PingResponse) ProtoMessage() {}
 
 func (x *PingResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[36]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2515,7 +2604,7 @@ func (x *PingResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingResponse.ProtoReflect.Descriptor instead.
 func (*PingResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{36}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *PingResponse) GetNode() string {
@@ -2559,7 +2648,7 @@ type CopyRecordingRequest struct {
 
 func (x *CopyRecordingRequest) Reset() {
 	*x = CopyRecordingRequest{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[37]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2571,7 +2660,7 @@ func (x *CopyRecordingRequest) String() string {
 func (*CopyRecordingRequest) ProtoMessage() {}
 
 func (x *CopyRecordingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[37]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2584,7 +2673,7 @@ func (x *CopyRecordingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyRecordingRequest.ProtoReflect.Descriptor instead.
 func (*CopyRecordingRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{37}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *CopyRecordingRequest) GetTenantId() int64 {
@@ -2692,7 +2781,11 @@ const file_trunkline_edge_v1_fleet_proto_rawDesc = "" +
 	"\ttenant_id\x18\x01 \x01(\x03R\btenantId\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\tR\x04hash\"%\n" +
 	"\x0fGetBlobResponse\x12\x12\n" +
-	"\x04data\x18\x01 \x01(\fR\x04data\"\xa0\x01\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"7\n" +
+	"\x10HoldBlobsRequest\x12#\n" +
+	"\x06hashes\x18\x01 \x03(\tB\v\x92\xb5\x18\a\b\x01\x18@0\xe8\aR\x06hashes\"-\n" +
+	"\x11HoldBlobsResponse\x12\x18\n" +
+	"\amissing\x18\x01 \x03(\tR\amissing\"\xa0\x01\n" +
 	"\x10PushFactsRequest\x12\x1b\n" +
 	"\ttenant_id\x18\x01 \x01(\x03R\btenantId\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x126\n" +
@@ -2844,13 +2937,14 @@ const file_trunkline_edge_v1_fleet_proto_rawDesc = "" +
 	"\x0fRecordingOffset\x12).trunkline.edge.v1.RecordingOffsetRequest\x1a*.trunkline.edge.v1.RecordingOffsetResponse\"\x04\x88\xb5\x18\x0f\x12n\n" +
 	"\x0fUploadRecording\x12).trunkline.edge.v1.UploadRecordingRequest\x1a*.trunkline.edge.v1.RecordingOffsetResponse\"\x04\x88\xb5\x18\x0f\x12n\n" +
 	"\x0fTurnCredentials\x12).trunkline.edge.v1.TurnCredentialsRequest\x1a*.trunkline.edge.v1.TurnCredentialsResponse\"\x04\x88\xb5\x18\x0f\x12q\n" +
-	"\x10RenewCertificate\x12*.trunkline.edge.v1.RenewCertificateRequest\x1a+.trunkline.edge.v1.RenewCertificateResponse\"\x04\x88\xb5\x18\x0f2\xc3\x03\n" +
+	"\x10RenewCertificate\x12*.trunkline.edge.v1.RenewCertificateRequest\x1a+.trunkline.edge.v1.RenewCertificateResponse\"\x04\x88\xb5\x18\x0f2\xa1\x04\n" +
 	"\vNodeService\x12P\n" +
 	"\x05Apply\x12\x1f.trunkline.edge.v1.ApplyRequest\x1a .trunkline.edge.v1.ApplyResponse\"\x04\x88\xb5\x18\x0f\x12K\n" +
 	"\aAddNode\x12!.trunkline.edge.v1.AddNodeRequest\x1a\x17.trunkline.edge.v1.Done\"\x04\x88\xb5\x18\x0f\x12M\n" +
 	"\x04Ping\x12\x1e.trunkline.edge.v1.PingRequest\x1a\x1f.trunkline.edge.v1.PingResponse\"\x04\x88\xb5\x18\x0f\x12j\n" +
 	"\rCopyRecording\x12'.trunkline.edge.v1.CopyRecordingRequest\x1a*.trunkline.edge.v1.RecordingOffsetResponse\"\x04\x88\xb5\x18\x0f\x12Z\n" +
-	"\vGetNodeBlob\x12!.trunkline.edge.v1.GetBlobRequest\x1a\".trunkline.edge.v1.GetBlobResponse\"\x04\x88\xb5\x18\x0fB.Z,trunkline/proto/gen/trunkline/edge/v1;edgev1b\x06proto3"
+	"\vGetNodeBlob\x12!.trunkline.edge.v1.GetBlobRequest\x1a\".trunkline.edge.v1.GetBlobResponse\"\x04\x88\xb5\x18\x0f\x12\\\n" +
+	"\tHoldBlobs\x12#.trunkline.edge.v1.HoldBlobsRequest\x1a$.trunkline.edge.v1.HoldBlobsResponse\"\x04\x88\xb5\x18\x0fB.Z,trunkline/proto/gen/trunkline/edge/v1;edgev1b\x06proto3"
 
 var (
 	file_trunkline_edge_v1_fleet_proto_rawDescOnce sync.Once
@@ -2864,7 +2958,7 @@ func file_trunkline_edge_v1_fleet_proto_rawDescGZIP() []byte {
 	return file_trunkline_edge_v1_fleet_proto_rawDescData
 }
 
-var file_trunkline_edge_v1_fleet_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_trunkline_edge_v1_fleet_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_trunkline_edge_v1_fleet_proto_goTypes = []any{
 	(*Done)(nil),                     // 0: trunkline.edge.v1.Done
 	(*JoinRequest)(nil),              // 1: trunkline.edge.v1.JoinRequest
@@ -2880,83 +2974,87 @@ var file_trunkline_edge_v1_fleet_proto_goTypes = []any{
 	(*GetTenantConfigResponse)(nil),  // 11: trunkline.edge.v1.GetTenantConfigResponse
 	(*GetBlobRequest)(nil),           // 12: trunkline.edge.v1.GetBlobRequest
 	(*GetBlobResponse)(nil),          // 13: trunkline.edge.v1.GetBlobResponse
-	(*PushFactsRequest)(nil),         // 14: trunkline.edge.v1.PushFactsRequest
-	(*PushFactsResponse)(nil),        // 15: trunkline.edge.v1.PushFactsResponse
-	(*LiveTenant)(nil),               // 16: trunkline.edge.v1.LiveTenant
-	(*LiveQueue)(nil),                // 17: trunkline.edge.v1.LiveQueue
-	(*LiveAgent)(nil),                // 18: trunkline.edge.v1.LiveAgent
-	(*PushLiveRequest)(nil),          // 19: trunkline.edge.v1.PushLiveRequest
-	(*ReportNodeRequest)(nil),        // 20: trunkline.edge.v1.ReportNodeRequest
-	(*PeerStatus)(nil),               // 21: trunkline.edge.v1.PeerStatus
-	(*RefusedInvite)(nil),            // 22: trunkline.edge.v1.RefusedInvite
-	(*TrunkStatus)(nil),              // 23: trunkline.edge.v1.TrunkStatus
-	(*AckInboxRequest)(nil),          // 24: trunkline.edge.v1.AckInboxRequest
-	(*RecordingOffsetRequest)(nil),   // 25: trunkline.edge.v1.RecordingOffsetRequest
-	(*RecordingOffsetResponse)(nil),  // 26: trunkline.edge.v1.RecordingOffsetResponse
-	(*UploadRecordingRequest)(nil),   // 27: trunkline.edge.v1.UploadRecordingRequest
-	(*TurnCredentialsRequest)(nil),   // 28: trunkline.edge.v1.TurnCredentialsRequest
-	(*TurnCredentialsResponse)(nil),  // 29: trunkline.edge.v1.TurnCredentialsResponse
-	(*RenewCertificateRequest)(nil),  // 30: trunkline.edge.v1.RenewCertificateRequest
-	(*RenewCertificateResponse)(nil), // 31: trunkline.edge.v1.RenewCertificateResponse
-	(*ApplyRequest)(nil),             // 32: trunkline.edge.v1.ApplyRequest
-	(*ApplyResponse)(nil),            // 33: trunkline.edge.v1.ApplyResponse
-	(*AddNodeRequest)(nil),           // 34: trunkline.edge.v1.AddNodeRequest
-	(*PingRequest)(nil),              // 35: trunkline.edge.v1.PingRequest
-	(*PingResponse)(nil),             // 36: trunkline.edge.v1.PingResponse
-	(*CopyRecordingRequest)(nil),     // 37: trunkline.edge.v1.CopyRecordingRequest
-	(*SiteConfig)(nil),               // 38: trunkline.edge.v1.SiteConfig
-	(*Fact)(nil),                     // 39: trunkline.edge.v1.Fact
+	(*HoldBlobsRequest)(nil),         // 14: trunkline.edge.v1.HoldBlobsRequest
+	(*HoldBlobsResponse)(nil),        // 15: trunkline.edge.v1.HoldBlobsResponse
+	(*PushFactsRequest)(nil),         // 16: trunkline.edge.v1.PushFactsRequest
+	(*PushFactsResponse)(nil),        // 17: trunkline.edge.v1.PushFactsResponse
+	(*LiveTenant)(nil),               // 18: trunkline.edge.v1.LiveTenant
+	(*LiveQueue)(nil),                // 19: trunkline.edge.v1.LiveQueue
+	(*LiveAgent)(nil),                // 20: trunkline.edge.v1.LiveAgent
+	(*PushLiveRequest)(nil),          // 21: trunkline.edge.v1.PushLiveRequest
+	(*ReportNodeRequest)(nil),        // 22: trunkline.edge.v1.ReportNodeRequest
+	(*PeerStatus)(nil),               // 23: trunkline.edge.v1.PeerStatus
+	(*RefusedInvite)(nil),            // 24: trunkline.edge.v1.RefusedInvite
+	(*TrunkStatus)(nil),              // 25: trunkline.edge.v1.TrunkStatus
+	(*AckInboxRequest)(nil),          // 26: trunkline.edge.v1.AckInboxRequest
+	(*RecordingOffsetRequest)(nil),   // 27: trunkline.edge.v1.RecordingOffsetRequest
+	(*RecordingOffsetResponse)(nil),  // 28: trunkline.edge.v1.RecordingOffsetResponse
+	(*UploadRecordingRequest)(nil),   // 29: trunkline.edge.v1.UploadRecordingRequest
+	(*TurnCredentialsRequest)(nil),   // 30: trunkline.edge.v1.TurnCredentialsRequest
+	(*TurnCredentialsResponse)(nil),  // 31: trunkline.edge.v1.TurnCredentialsResponse
+	(*RenewCertificateRequest)(nil),  // 32: trunkline.edge.v1.RenewCertificateRequest
+	(*RenewCertificateResponse)(nil), // 33: trunkline.edge.v1.RenewCertificateResponse
+	(*ApplyRequest)(nil),             // 34: trunkline.edge.v1.ApplyRequest
+	(*ApplyResponse)(nil),            // 35: trunkline.edge.v1.ApplyResponse
+	(*AddNodeRequest)(nil),           // 36: trunkline.edge.v1.AddNodeRequest
+	(*PingRequest)(nil),              // 37: trunkline.edge.v1.PingRequest
+	(*PingResponse)(nil),             // 38: trunkline.edge.v1.PingResponse
+	(*CopyRecordingRequest)(nil),     // 39: trunkline.edge.v1.CopyRecordingRequest
+	(*SiteConfig)(nil),               // 40: trunkline.edge.v1.SiteConfig
+	(*Fact)(nil),                     // 41: trunkline.edge.v1.Fact
 }
 var file_trunkline_edge_v1_fleet_proto_depIdxs = []int32{
-	38, // 0: trunkline.edge.v1.JoinResponse.config:type_name -> trunkline.edge.v1.SiteConfig
-	38, // 1: trunkline.edge.v1.SiteUpdate.config:type_name -> trunkline.edge.v1.SiteConfig
+	40, // 0: trunkline.edge.v1.JoinResponse.config:type_name -> trunkline.edge.v1.SiteConfig
+	40, // 1: trunkline.edge.v1.SiteUpdate.config:type_name -> trunkline.edge.v1.SiteConfig
 	7,  // 2: trunkline.edge.v1.SiteUpdate.inbox:type_name -> trunkline.edge.v1.InboxItem
 	6,  // 3: trunkline.edge.v1.SiteUpdate.beat:type_name -> trunkline.edge.v1.Beat
-	39, // 4: trunkline.edge.v1.PushFactsRequest.facts:type_name -> trunkline.edge.v1.Fact
-	17, // 5: trunkline.edge.v1.LiveTenant.queues:type_name -> trunkline.edge.v1.LiveQueue
-	18, // 6: trunkline.edge.v1.LiveTenant.agents:type_name -> trunkline.edge.v1.LiveAgent
-	16, // 7: trunkline.edge.v1.PushLiveRequest.tenants:type_name -> trunkline.edge.v1.LiveTenant
-	22, // 8: trunkline.edge.v1.ReportNodeRequest.refused:type_name -> trunkline.edge.v1.RefusedInvite
-	23, // 9: trunkline.edge.v1.ReportNodeRequest.trunks:type_name -> trunkline.edge.v1.TrunkStatus
-	21, // 10: trunkline.edge.v1.ReportNodeRequest.peers:type_name -> trunkline.edge.v1.PeerStatus
+	41, // 4: trunkline.edge.v1.PushFactsRequest.facts:type_name -> trunkline.edge.v1.Fact
+	19, // 5: trunkline.edge.v1.LiveTenant.queues:type_name -> trunkline.edge.v1.LiveQueue
+	20, // 6: trunkline.edge.v1.LiveTenant.agents:type_name -> trunkline.edge.v1.LiveAgent
+	18, // 7: trunkline.edge.v1.PushLiveRequest.tenants:type_name -> trunkline.edge.v1.LiveTenant
+	24, // 8: trunkline.edge.v1.ReportNodeRequest.refused:type_name -> trunkline.edge.v1.RefusedInvite
+	25, // 9: trunkline.edge.v1.ReportNodeRequest.trunks:type_name -> trunkline.edge.v1.TrunkStatus
+	23, // 10: trunkline.edge.v1.ReportNodeRequest.peers:type_name -> trunkline.edge.v1.PeerStatus
 	1,  // 11: trunkline.edge.v1.JoinService.Join:input_type -> trunkline.edge.v1.JoinRequest
 	3,  // 12: trunkline.edge.v1.JoinService.ReportJoin:input_type -> trunkline.edge.v1.ReportJoinRequest
 	4,  // 13: trunkline.edge.v1.FleetService.Watch:input_type -> trunkline.edge.v1.WatchRequest
 	10, // 14: trunkline.edge.v1.FleetService.GetTenantConfig:input_type -> trunkline.edge.v1.GetTenantConfigRequest
 	12, // 15: trunkline.edge.v1.FleetService.GetBlob:input_type -> trunkline.edge.v1.GetBlobRequest
-	14, // 16: trunkline.edge.v1.FleetService.PushFacts:input_type -> trunkline.edge.v1.PushFactsRequest
-	19, // 17: trunkline.edge.v1.FleetService.PushLive:input_type -> trunkline.edge.v1.PushLiveRequest
-	20, // 18: trunkline.edge.v1.FleetService.ReportNode:input_type -> trunkline.edge.v1.ReportNodeRequest
-	24, // 19: trunkline.edge.v1.FleetService.AckInbox:input_type -> trunkline.edge.v1.AckInboxRequest
-	25, // 20: trunkline.edge.v1.FleetService.RecordingOffset:input_type -> trunkline.edge.v1.RecordingOffsetRequest
-	27, // 21: trunkline.edge.v1.FleetService.UploadRecording:input_type -> trunkline.edge.v1.UploadRecordingRequest
-	28, // 22: trunkline.edge.v1.FleetService.TurnCredentials:input_type -> trunkline.edge.v1.TurnCredentialsRequest
-	30, // 23: trunkline.edge.v1.FleetService.RenewCertificate:input_type -> trunkline.edge.v1.RenewCertificateRequest
-	32, // 24: trunkline.edge.v1.NodeService.Apply:input_type -> trunkline.edge.v1.ApplyRequest
-	34, // 25: trunkline.edge.v1.NodeService.AddNode:input_type -> trunkline.edge.v1.AddNodeRequest
-	35, // 26: trunkline.edge.v1.NodeService.Ping:input_type -> trunkline.edge.v1.PingRequest
-	37, // 27: trunkline.edge.v1.NodeService.CopyRecording:input_type -> trunkline.edge.v1.CopyRecordingRequest
+	16, // 16: trunkline.edge.v1.FleetService.PushFacts:input_type -> trunkline.edge.v1.PushFactsRequest
+	21, // 17: trunkline.edge.v1.FleetService.PushLive:input_type -> trunkline.edge.v1.PushLiveRequest
+	22, // 18: trunkline.edge.v1.FleetService.ReportNode:input_type -> trunkline.edge.v1.ReportNodeRequest
+	26, // 19: trunkline.edge.v1.FleetService.AckInbox:input_type -> trunkline.edge.v1.AckInboxRequest
+	27, // 20: trunkline.edge.v1.FleetService.RecordingOffset:input_type -> trunkline.edge.v1.RecordingOffsetRequest
+	29, // 21: trunkline.edge.v1.FleetService.UploadRecording:input_type -> trunkline.edge.v1.UploadRecordingRequest
+	30, // 22: trunkline.edge.v1.FleetService.TurnCredentials:input_type -> trunkline.edge.v1.TurnCredentialsRequest
+	32, // 23: trunkline.edge.v1.FleetService.RenewCertificate:input_type -> trunkline.edge.v1.RenewCertificateRequest
+	34, // 24: trunkline.edge.v1.NodeService.Apply:input_type -> trunkline.edge.v1.ApplyRequest
+	36, // 25: trunkline.edge.v1.NodeService.AddNode:input_type -> trunkline.edge.v1.AddNodeRequest
+	37, // 26: trunkline.edge.v1.NodeService.Ping:input_type -> trunkline.edge.v1.PingRequest
+	39, // 27: trunkline.edge.v1.NodeService.CopyRecording:input_type -> trunkline.edge.v1.CopyRecordingRequest
 	12, // 28: trunkline.edge.v1.NodeService.GetNodeBlob:input_type -> trunkline.edge.v1.GetBlobRequest
-	2,  // 29: trunkline.edge.v1.JoinService.Join:output_type -> trunkline.edge.v1.JoinResponse
-	0,  // 30: trunkline.edge.v1.JoinService.ReportJoin:output_type -> trunkline.edge.v1.Done
-	5,  // 31: trunkline.edge.v1.FleetService.Watch:output_type -> trunkline.edge.v1.SiteUpdate
-	11, // 32: trunkline.edge.v1.FleetService.GetTenantConfig:output_type -> trunkline.edge.v1.GetTenantConfigResponse
-	13, // 33: trunkline.edge.v1.FleetService.GetBlob:output_type -> trunkline.edge.v1.GetBlobResponse
-	15, // 34: trunkline.edge.v1.FleetService.PushFacts:output_type -> trunkline.edge.v1.PushFactsResponse
-	0,  // 35: trunkline.edge.v1.FleetService.PushLive:output_type -> trunkline.edge.v1.Done
-	0,  // 36: trunkline.edge.v1.FleetService.ReportNode:output_type -> trunkline.edge.v1.Done
-	0,  // 37: trunkline.edge.v1.FleetService.AckInbox:output_type -> trunkline.edge.v1.Done
-	26, // 38: trunkline.edge.v1.FleetService.RecordingOffset:output_type -> trunkline.edge.v1.RecordingOffsetResponse
-	26, // 39: trunkline.edge.v1.FleetService.UploadRecording:output_type -> trunkline.edge.v1.RecordingOffsetResponse
-	29, // 40: trunkline.edge.v1.FleetService.TurnCredentials:output_type -> trunkline.edge.v1.TurnCredentialsResponse
-	31, // 41: trunkline.edge.v1.FleetService.RenewCertificate:output_type -> trunkline.edge.v1.RenewCertificateResponse
-	33, // 42: trunkline.edge.v1.NodeService.Apply:output_type -> trunkline.edge.v1.ApplyResponse
-	0,  // 43: trunkline.edge.v1.NodeService.AddNode:output_type -> trunkline.edge.v1.Done
-	36, // 44: trunkline.edge.v1.NodeService.Ping:output_type -> trunkline.edge.v1.PingResponse
-	26, // 45: trunkline.edge.v1.NodeService.CopyRecording:output_type -> trunkline.edge.v1.RecordingOffsetResponse
-	13, // 46: trunkline.edge.v1.NodeService.GetNodeBlob:output_type -> trunkline.edge.v1.GetBlobResponse
-	29, // [29:47] is the sub-list for method output_type
-	11, // [11:29] is the sub-list for method input_type
+	14, // 29: trunkline.edge.v1.NodeService.HoldBlobs:input_type -> trunkline.edge.v1.HoldBlobsRequest
+	2,  // 30: trunkline.edge.v1.JoinService.Join:output_type -> trunkline.edge.v1.JoinResponse
+	0,  // 31: trunkline.edge.v1.JoinService.ReportJoin:output_type -> trunkline.edge.v1.Done
+	5,  // 32: trunkline.edge.v1.FleetService.Watch:output_type -> trunkline.edge.v1.SiteUpdate
+	11, // 33: trunkline.edge.v1.FleetService.GetTenantConfig:output_type -> trunkline.edge.v1.GetTenantConfigResponse
+	13, // 34: trunkline.edge.v1.FleetService.GetBlob:output_type -> trunkline.edge.v1.GetBlobResponse
+	17, // 35: trunkline.edge.v1.FleetService.PushFacts:output_type -> trunkline.edge.v1.PushFactsResponse
+	0,  // 36: trunkline.edge.v1.FleetService.PushLive:output_type -> trunkline.edge.v1.Done
+	0,  // 37: trunkline.edge.v1.FleetService.ReportNode:output_type -> trunkline.edge.v1.Done
+	0,  // 38: trunkline.edge.v1.FleetService.AckInbox:output_type -> trunkline.edge.v1.Done
+	28, // 39: trunkline.edge.v1.FleetService.RecordingOffset:output_type -> trunkline.edge.v1.RecordingOffsetResponse
+	28, // 40: trunkline.edge.v1.FleetService.UploadRecording:output_type -> trunkline.edge.v1.RecordingOffsetResponse
+	31, // 41: trunkline.edge.v1.FleetService.TurnCredentials:output_type -> trunkline.edge.v1.TurnCredentialsResponse
+	33, // 42: trunkline.edge.v1.FleetService.RenewCertificate:output_type -> trunkline.edge.v1.RenewCertificateResponse
+	35, // 43: trunkline.edge.v1.NodeService.Apply:output_type -> trunkline.edge.v1.ApplyResponse
+	0,  // 44: trunkline.edge.v1.NodeService.AddNode:output_type -> trunkline.edge.v1.Done
+	38, // 45: trunkline.edge.v1.NodeService.Ping:output_type -> trunkline.edge.v1.PingResponse
+	28, // 46: trunkline.edge.v1.NodeService.CopyRecording:output_type -> trunkline.edge.v1.RecordingOffsetResponse
+	13, // 47: trunkline.edge.v1.NodeService.GetNodeBlob:output_type -> trunkline.edge.v1.GetBlobResponse
+	15, // 48: trunkline.edge.v1.NodeService.HoldBlobs:output_type -> trunkline.edge.v1.HoldBlobsResponse
+	30, // [30:49] is the sub-list for method output_type
+	11, // [11:30] is the sub-list for method input_type
 	11, // [11:11] is the sub-list for extension type_name
 	11, // [11:11] is the sub-list for extension extendee
 	0,  // [0:11] is the sub-list for field type_name
@@ -2980,7 +3078,7 @@ func file_trunkline_edge_v1_fleet_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_trunkline_edge_v1_fleet_proto_rawDesc), len(file_trunkline_edge_v1_fleet_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   38,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

@@ -79,6 +79,8 @@ const (
 	NodeServiceCopyRecordingProcedure = "/trunkline.edge.v1.NodeService/CopyRecording"
 	// NodeServiceGetNodeBlobProcedure is the fully-qualified name of the NodeService's GetNodeBlob RPC.
 	NodeServiceGetNodeBlobProcedure = "/trunkline.edge.v1.NodeService/GetNodeBlob"
+	// NodeServiceHoldBlobsProcedure is the fully-qualified name of the NodeService's HoldBlobs RPC.
+	NodeServiceHoldBlobsProcedure = "/trunkline.edge.v1.NodeService/HoldBlobs"
 )
 
 // JoinServiceClient is a client for the trunkline.edge.v1.JoinService service.
@@ -572,6 +574,9 @@ type NodeServiceClient interface {
 	Ping(context.Context, *v1.PingRequest) (*v1.PingResponse, error)
 	CopyRecording(context.Context, *v1.CopyRecordingRequest) (*v1.RecordingOffsetResponse, error)
 	GetNodeBlob(context.Context, *v1.GetBlobRequest) (*v1.GetBlobResponse, error)
+	// Copies blobs of a configuration about to be activated from the nodes that
+	// hold them, and answers which are still missing.
+	HoldBlobs(context.Context, *v1.HoldBlobsRequest) (*v1.HoldBlobsResponse, error)
 }
 
 // NewNodeServiceClient constructs a client for the trunkline.edge.v1.NodeService service. By
@@ -615,6 +620,12 @@ func NewNodeServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			connect.WithSchema(nodeServiceMethods.ByName("GetNodeBlob")),
 			connect.WithClientOptions(opts...),
 		),
+		holdBlobs: connect.NewClient[v1.HoldBlobsRequest, v1.HoldBlobsResponse](
+			httpClient,
+			baseURL+NodeServiceHoldBlobsProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("HoldBlobs")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -625,6 +636,7 @@ type nodeServiceClient struct {
 	ping          *connect.Client[v1.PingRequest, v1.PingResponse]
 	copyRecording *connect.Client[v1.CopyRecordingRequest, v1.RecordingOffsetResponse]
 	getNodeBlob   *connect.Client[v1.GetBlobRequest, v1.GetBlobResponse]
+	holdBlobs     *connect.Client[v1.HoldBlobsRequest, v1.HoldBlobsResponse]
 }
 
 // Apply calls trunkline.edge.v1.NodeService.Apply.
@@ -672,6 +684,15 @@ func (c *nodeServiceClient) GetNodeBlob(ctx context.Context, req *v1.GetBlobRequ
 	return nil, err
 }
 
+// HoldBlobs calls trunkline.edge.v1.NodeService.HoldBlobs.
+func (c *nodeServiceClient) HoldBlobs(ctx context.Context, req *v1.HoldBlobsRequest) (*v1.HoldBlobsResponse, error) {
+	response, err := c.holdBlobs.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // NodeServiceHandler is an implementation of the trunkline.edge.v1.NodeService service.
 type NodeServiceHandler interface {
 	// Applies replica commands on the leader.
@@ -681,6 +702,9 @@ type NodeServiceHandler interface {
 	Ping(context.Context, *v1.PingRequest) (*v1.PingResponse, error)
 	CopyRecording(context.Context, *v1.CopyRecordingRequest) (*v1.RecordingOffsetResponse, error)
 	GetNodeBlob(context.Context, *v1.GetBlobRequest) (*v1.GetBlobResponse, error)
+	// Copies blobs of a configuration about to be activated from the nodes that
+	// hold them, and answers which are still missing.
+	HoldBlobs(context.Context, *v1.HoldBlobsRequest) (*v1.HoldBlobsResponse, error)
 }
 
 // NewNodeServiceHandler builds an HTTP handler from the service implementation. It returns the path
@@ -720,6 +744,12 @@ func NewNodeServiceHandler(svc NodeServiceHandler, opts ...connect.HandlerOption
 		connect.WithSchema(nodeServiceMethods.ByName("GetNodeBlob")),
 		connect.WithHandlerOptions(opts...),
 	)
+	nodeServiceHoldBlobsHandler := connect.NewUnaryHandlerSimple(
+		NodeServiceHoldBlobsProcedure,
+		svc.HoldBlobs,
+		connect.WithSchema(nodeServiceMethods.ByName("HoldBlobs")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/trunkline.edge.v1.NodeService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case NodeServiceApplyProcedure:
@@ -732,6 +762,8 @@ func NewNodeServiceHandler(svc NodeServiceHandler, opts ...connect.HandlerOption
 			nodeServiceCopyRecordingHandler.ServeHTTP(w, r)
 		case NodeServiceGetNodeBlobProcedure:
 			nodeServiceGetNodeBlobHandler.ServeHTTP(w, r)
+		case NodeServiceHoldBlobsProcedure:
+			nodeServiceHoldBlobsHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -759,4 +791,8 @@ func (UnimplementedNodeServiceHandler) CopyRecording(context.Context, *v1.CopyRe
 
 func (UnimplementedNodeServiceHandler) GetNodeBlob(context.Context, *v1.GetBlobRequest) (*v1.GetBlobResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("trunkline.edge.v1.NodeService.GetNodeBlob is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) HoldBlobs(context.Context, *v1.HoldBlobsRequest) (*v1.HoldBlobsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("trunkline.edge.v1.NodeService.HoldBlobs is not implemented"))
 }

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file trunkline/edge/v1/fleet.proto.
  */
 export const file_trunkline_edge_v1_fleet: GenFile = /*@__PURE__*/
-  fileDesc("Ch10cnVua2xpbmUvZWRnZS92MS9mbGVldC5wcm90bxIRdHJ1bmtsaW5lLmVkZ2UudjEiBgoERG9uZSKrAQoLSm9pblJlcXVlc3QSGAoFdG9rZW4YASABKAlCCZK1GAUIARisAhIWCgNjc3IYAiABKAxCCZK1GAUIARiAQBIbCglub2RlX25hbWUYAyABKAlCCJK1GAQIARg/EhkKCW5vZGVfYWRkchgEIAEoCUIGkrUYAggBEg8KB3dlYl91cmwYBSABKAkSDwoHdmVyc2lvbhgGIAEoCRIQCghzaXBfYWRkchgHIAEoCSKqAQoMSm9pblJlc3BvbnNlEg8KB3NpdGVfaWQYASABKAkSEQoJc2l0ZV9uYW1lGAIgASgJEhkKEWNlcnRpZmljYXRlX2NoYWluGAMgAygMEgoKAmNhGAQgASgMEi0KBmNvbmZpZxgFIAEoCzIdLnRydW5rbGluZS5lZGdlLnYxLlNpdGVDb25maWcSEQoJYm9vdHN0cmFwGAYgASgIEg0KBWVwb2NoGAcgASgEIngKEVJlcG9ydEpvaW5SZXF1ZXN0EhgKBXRva2VuGAEgASgJQgmStRgFCAEYrAISEQoJbm9kZV9uYW1lGAIgASgJEgwKBHN0ZXAYAyABKAkSGAoHbWVzc2FnZRgEIAEoCUIHkrUYAxjoBxIOCgZmYWlsZWQYBSABKAgiMQoMV2F0Y2hSZXF1ZXN0EgwKBG5vZGUYASABKAkSEwoLaW5ib3hfYWZ0ZXIYAiABKAQinQEKClNpdGVVcGRhdGUSLwoGY29uZmlnGAEgASgLMh0udHJ1bmtsaW5lLmVkZ2UudjEuU2l0ZUNvbmZpZ0gAEi0KBWluYm94GAIgASgLMhwudHJ1bmtsaW5lLmVkZ2UudjEuSW5ib3hJdGVtSAASJwoEYmVhdBgDIAEoCzIXLnRydW5rbGluZS5lZGdlLnYxLkJlYXRIAEIGCgRib2R5IhoKBEJlYXQSEgoKY2xvdWRfdGltZRgBIAEoAyJnCglJbmJveEl0ZW0SCwoDc2VxGAEgASgEEgoKAmlkGAIgASgJEhEKCXRlbmFudF9pZBgDIAEoAxIMCgRraW5kGAQgASgJEgwKBGJvZHkYBSABKAwSEgoKZXhwaXJlc19hdBgGIAEoAyJbCg5UZXN0Q2FsbFRpY2tldBITCgt0aWNrZXRfaGFzaBgBIAEoDBIOCgZjYWxsZWQYAiABKAkSDwoHZmxvd19pZBgDIAEoCRITCgtjYWxsZXJfbmFtZRgEIAEoCSJLCgxBZ2VudENvbW1hbmQSEAoIYWdlbnRfaWQYASABKAkSDQoFc3RhdGUYAiABKAkSDgoGcmVhc29uGAMgASgJEgoKAmJ5GAQgASgJIj0KFkdldFRlbmFudENvbmZpZ1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgDEhAKCG1hbmlmZXN0GAIgASgJIjMKF0dldFRlbmFudENvbmZpZ1Jlc3BvbnNlEhgKBmNvbmZpZxgBIAEoDEIIkrUYBBiAgEAiMQoOR2V0QmxvYlJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgDEgwKBGhhc2gYAiABKAkiHwoPR2V0QmxvYlJlc3BvbnNlEgwKBGRhdGEYASABKAwiewoQUHVzaEZhY3RzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAMSDQoFZXBvY2gYAiABKAQSLwoFZmFjdHMYAyADKAsyFy50cnVua2xpbmUuZWRnZS52MS5GYWN0QgeStRgDMOgHEhQKDGNsb2NrX29mZnNldBgEIAEoAyI8ChFQdXNoRmFjdHNSZXNwb25zZRISCgpoaWdoX3dhdGVyGAEgASgEEhMKC3F1YXJhbnRpbmVkGAIgASgNIq8BCgpMaXZlVGVuYW50EhEKCXRlbmFudF9pZBgBIAEoAxIKCgJhdBgCIAEoAxI1CgZxdWV1ZXMYAyADKAsyHC50cnVua2xpbmUuZWRnZS52MS5MaXZlUXVldWVCB5K1GAMw0A8SNQoGYWdlbnRzGAQgAygLMhwudHJ1bmtsaW5lLmVkZ2UudjEuTGl2ZUFnZW50QgeStRgDMJBOEhQKDGNhbGxzX2FjdGl2ZRgFIAEoDSKvAQoJTGl2ZVF1ZXVlEhAKCHF1ZXVlX2lkGAEgASgJEg8KB3dhaXRpbmcYAiABKA0SFQoNbG9uZ2VzdF9zaW5jZRgDIAEoAxIPCgdvZmZlcmVkGAQgASgNEhAKCGFuc3dlcmVkGAUgASgNEhkKEWFuc3dlcmVkX2luX2xldmVsGAYgASgNEhEKCWFiYW5kb25lZBgHIAEoDRIXCg9hYmFuZG9uZWRfc2hvcnQYCCABKA0iXAoJTGl2ZUFnZW50EhAKCGFnZW50X2lkGAEgASgJEg0KBXN0YXRlGAIgASgJEg4KBnJlYXNvbhgDIAEoCRINCgVzaW5jZRgEIAEoAxIPCgdjYWxsX2lkGAUgASgJIkoKD1B1c2hMaXZlUmVxdWVzdBI3Cgd0ZW5hbnRzGAEgAygLMh0udHJ1bmtsaW5lLmVkZ2UudjEuTGl2ZVRlbmFudEIHkrUYAzCIJyLFAwoRUmVwb3J0Tm9kZVJlcXVlc3QSDAoEbm9kZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEg4KBmxlYWRlchgDIAEoCBISCgpyYWZ0X3N0YXRlGAQgASgJEhUKDWFwcGxpZWRfaW5kZXgYBSABKAQSCwoDbGFnGAYgASgEEhcKD2Rpc2tfZnJlZV9ieXRlcxgHIAEoBBIYChBkaXNrX3RvdGFsX2J5dGVzGAggASgEEg0KBWNhbGxzGAkgASgNEhIKCnN0YXJ0ZWRfYXQYCiABKAMSMQoHcmVmdXNlZBgLIAMoCzIgLnRydW5rbGluZS5lZGdlLnYxLlJlZnVzZWRJbnZpdGUSLgoGdHJ1bmtzGAwgAygLMh4udHJ1bmtsaW5lLmVkZ2UudjEuVHJ1bmtTdGF0dXMSFQoNZmFjdHNfd2FpdGluZxgNIAEoBBIaChJyZWNvcmRpbmdzX3dhaXRpbmcYDiABKAQSFgoOY29uZmlnX3ZlcnNpb24YDyABKAQSFwoPY2xvY2tfb2Zmc2V0X3VzGBAgASgDEiwKBXBlZXJzGBEgAygLMh0udHJ1bmtsaW5lLmVkZ2UudjEuUGVlclN0YXR1cyJCCgpQZWVyU3RhdHVzEgwKBG5hbWUYASABKAkSCgoCdXAYAiABKAgSDQoFdm90ZXIYAyABKAgSCwoDbGFnGAQgASgEIpABCg1SZWZ1c2VkSW52aXRlEgoKAmF0GAEgASgDEg4KBnNvdXJjZRgCIAEoCRIOCgZjYWxsZWQYAyABKAkSDgoGY2FsbGVyGAQgASgJEg4KBnJlYXNvbhgFIAEoCRIOCgZzdGF0dXMYBiABKA0SEQoJdGVuYW50X2lkGAcgASgDEhAKCHRydW5rX2lkGAggASgJIlcKC1RydW5rU3RhdHVzEhAKCHRydW5rX2lkGAEgASgJEhEKCXJlYWNoYWJsZRgCIAEoCBIUCgxsYXN0X2NhbGxfYXQYAyABKAMSDQoFY2FsbHMYBCABKA0iHwoPQWNrSW5ib3hSZXF1ZXN0EgwKBHNlcXMYASADKAQiQQoWUmVjb3JkaW5nT2Zmc2V0UmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAMSFAoMcmVjb3JkaW5nX2lkGAIgASgJIjsKF1JlY29yZGluZ09mZnNldFJlc3BvbnNlEg4KBm9mZnNldBgBIAEoBBIQCghjb21wbGV0ZRgCIAEoCCKpAQoWVXBsb2FkUmVjb3JkaW5nUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAMSFAoMcmVjb3JkaW5nX2lkGAIgASgJEg8KB2NhbGxfaWQYAyABKAkSDgoGb2Zmc2V0GAQgASgEEhYKBGRhdGEYBSABKAxCCJK1GAQYgIBAEgwKBGhhc2gYBiABKAwSDAoEbGFzdBgHIAEoCBIRCglmaWxlX2hhc2gYCCABKAwiKgoWVHVybkNyZWRlbnRpYWxzUmVxdWVzdBIQCghhZ2VudF9pZBgBIAEoCSJhChdUdXJuQ3JlZGVudGlhbHNSZXNwb25zZRIMCgR1cmxzGAEgAygJEhAKCHVzZXJuYW1lGAIgASgJEhIKCmNyZWRlbnRpYWwYAyABKAkSEgoKZXhwaXJlc19hdBgEIAEoAyIxChdSZW5ld0NlcnRpZmljYXRlUmVxdWVzdBIWCgNjc3IYASABKAxCCZK1GAUIARiAQCJBChhSZW5ld0NlcnRpZmljYXRlUmVzcG9uc2USGQoRY2VydGlmaWNhdGVfY2hhaW4YASADKAwSCgoCY2EYAiABKAwiKQoMQXBwbHlSZXF1ZXN0EhkKCGNvbW1hbmRzGAEgAygMQgeStRgDMOgHIi8KDUFwcGx5UmVzcG9uc2USDwoHcmVzdWx0cxgBIAMoDBINCgVpbmRleBgCIAEoBCKRAQoOQWRkTm9kZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRIRCglub2RlX2FkZHIYAiABKAkSDwoHd2ViX3VybBgDIAEoCRIQCghzaXBfYWRkchgEIAEoCRIPCgd2ZXJzaW9uGAUgASgJEhMKC2luY2FybmF0aW9uGAYgASgJEhUKDWZlYXR1cmVfbGV2ZWwYByABKA0iPQoLUGluZ1JlcXVlc3QSDAoEbm9kZRgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRILCgNub3cYAyABKAMiTgoMUGluZ1Jlc3BvbnNlEgwKBG5vZGUYASABKAkSEwoLaW5jYXJuYXRpb24YAiABKAkSDgoGbGVhZGVyGAMgASgIEgsKA25vdxgEIAEoAyJ3ChRDb3B5UmVjb3JkaW5nUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAMSFAoMcmVjb3JkaW5nX2lkGAIgASgJEg4KBm9mZnNldBgDIAEoBBIXCgRkYXRhGAQgASgMQgmStRgFGICAgAISDQoFY2xvc2UYBSABKAgyrwEKC0pvaW5TZXJ2aWNlEk0KBEpvaW4SHi50cnVua2xpbmUuZWRnZS52MS5Kb2luUmVxdWVzdBofLnRydW5rbGluZS5lZGdlLnYxLkpvaW5SZXNwb25zZSIEiLUYARJRCgpSZXBvcnRKb2luEiQudHJ1bmtsaW5lLmVkZ2UudjEuUmVwb3J0Sm9pblJlcXVlc3QaFy50cnVua2xpbmUuZWRnZS52MS5Eb25lIgSItRgBMrkICgxGbGVldFNlcnZpY2USTwoFV2F0Y2gSHy50cnVua2xpbmUuZWRnZS52MS5XYXRjaFJlcXVlc3QaHS50cnVua2xpbmUuZWRnZS52MS5TaXRlVXBkYXRlIgSItRgPMAESbgoPR2V0VGVuYW50Q29uZmlnEikudHJ1bmtsaW5lLmVkZ2UudjEuR2V0VGVuYW50Q29uZmlnUmVxdWVzdBoqLnRydW5rbGluZS5lZGdlLnYxLkdldFRlbmFudENvbmZpZ1Jlc3BvbnNlIgSItRgPElYKB0dldEJsb2ISIS50cnVua2xpbmUuZWRnZS52MS5HZXRCbG9iUmVxdWVzdBoiLnRydW5rbGluZS5lZGdlLnYxLkdldEJsb2JSZXNwb25zZSIEiLUYDxJcCglQdXNoRmFjdHMSIy50cnVua2xpbmUuZWRnZS52MS5QdXNoRmFjdHNSZXF1ZXN0GiQudHJ1bmtsaW5lLmVkZ2UudjEuUHVzaEZhY3RzUmVzcG9uc2UiBIi1GA8STQoIUHVzaExpdmUSIi50cnVua2xpbmUuZWRnZS52MS5QdXNoTGl2ZVJlcXVlc3QaFy50cnVua2xpbmUuZWRnZS52MS5Eb25lIgSItRgPElEKClJlcG9ydE5vZGUSJC50cnVua2xpbmUuZWRnZS52MS5SZXBvcnROb2RlUmVxdWVzdBoXLnRydW5rbGluZS5lZGdlLnYxLkRvbmUiBIi1GA8STQoIQWNrSW5ib3gSIi50cnVua2xpbmUuZWRnZS52MS5BY2tJbmJveFJlcXVlc3QaFy50cnVua2xpbmUuZWRnZS52MS5Eb25lIgSItRgPEm4KD1JlY29yZGluZ09mZnNldBIpLnRydW5rbGluZS5lZGdlLnYxLlJlY29yZGluZ09mZnNldFJlcXVlc3QaKi50cnVua2xpbmUuZWRnZS52MS5SZWNvcmRpbmdPZmZzZXRSZXNwb25zZSIEiLUYDxJuCg9VcGxvYWRSZWNvcmRpbmcSKS50cnVua2xpbmUuZWRnZS52MS5VcGxvYWRSZWNvcmRpbmdSZXF1ZXN0GioudHJ1bmtsaW5lLmVkZ2UudjEuUmVjb3JkaW5nT2Zmc2V0UmVzcG9uc2UiBIi1GA8SbgoPVHVybkNyZWRlbnRpYWxzEikudHJ1bmtsaW5lLmVkZ2UudjEuVHVybkNyZWRlbnRpYWxzUmVxdWVzdBoqLnRydW5rbGluZS5lZGdlLnYxLlR1cm5DcmVkZW50aWFsc1Jlc3BvbnNlIgSItRgPEnEKEFJlbmV3Q2VydGlmaWNhdGUSKi50cnVua2xpbmUuZWRnZS52MS5SZW5ld0NlcnRpZmljYXRlUmVxdWVzdBorLnRydW5rbGluZS5lZGdlLnYxLlJlbmV3Q2VydGlmaWNhdGVSZXNwb25zZSIEiLUYDzLDAwoLTm9kZVNlcnZpY2USUAoFQXBwbHkSHy50cnVua2xpbmUuZWRnZS52MS5BcHBseVJlcXVlc3QaIC50cnVua2xpbmUuZWRnZS52MS5BcHBseVJlc3BvbnNlIgSItRgPEksKB0FkZE5vZGUSIS50cnVua2xpbmUuZWRnZS52MS5BZGROb2RlUmVxdWVzdBoXLnRydW5rbGluZS5lZGdlLnYxLkRvbmUiBIi1GA8STQoEUGluZxIeLnRydW5rbGluZS5lZGdlLnYxLlBpbmdSZXF1ZXN0Gh8udHJ1bmtsaW5lLmVkZ2UudjEuUGluZ1Jlc3BvbnNlIgSItRgPEmoKDUNvcHlSZWNvcmRpbmcSJy50cnVua2xpbmUuZWRnZS52MS5Db3B5UmVjb3JkaW5nUmVxdWVzdBoqLnRydW5rbGluZS5lZGdlLnYxLlJlY29yZGluZ09mZnNldFJlc3BvbnNlIgSItRgPEloKC0dldE5vZGVCbG9iEiEudHJ1bmtsaW5lLmVkZ2UudjEuR2V0QmxvYlJlcXVlc3QaIi50cnVua2xpbmUuZWRnZS52MS5HZXRCbG9iUmVzcG9uc2UiBIi1GA9CLlosdHJ1bmtsaW5lL3Byb3RvL2dlbi90cnVua2xpbmUvZWRnZS92MTtlZGdldjFiBnByb3RvMw", [file_trunkline_access_v1_options, file_trunkline_edge_v1_config, file_trunkline_edge_v1_facts]);
+  fileDesc("Ch10cnVua2xpbmUvZWRnZS92MS9mbGVldC5wcm90bxIRdHJ1bmtsaW5lLmVkZ2UudjEiBgoERG9uZSKrAQoLSm9pblJlcXVlc3QSGAoFdG9rZW4YASABKAlCCZK1GAUIARisAhIWCgNjc3IYAiABKAxCCZK1GAUIARiAQBIbCglub2RlX25hbWUYAyABKAlCCJK1GAQIARg/EhkKCW5vZGVfYWRkchgEIAEoCUIGkrUYAggBEg8KB3dlYl91cmwYBSABKAkSDwoHdmVyc2lvbhgGIAEoCRIQCghzaXBfYWRkchgHIAEoCSKqAQoMSm9pblJlc3BvbnNlEg8KB3NpdGVfaWQYASABKAkSEQoJc2l0ZV9uYW1lGAIgASgJEhkKEWNlcnRpZmljYXRlX2NoYWluGAMgAygMEgoKAmNhGAQgASgMEi0KBmNvbmZpZxgFIAEoCzIdLnRydW5rbGluZS5lZGdlLnYxLlNpdGVDb25maWcSEQoJYm9vdHN0cmFwGAYgASgIEg0KBWVwb2NoGAcgASgEIngKEVJlcG9ydEpvaW5SZXF1ZXN0EhgKBXRva2VuGAEgASgJQgmStRgFCAEYrAISEQoJbm9kZV9uYW1lGAIgASgJEgwKBHN0ZXAYAyABKAkSGAoHbWVzc2FnZRgEIAEoCUIHkrUYAxjoBxIOCgZmYWlsZWQYBSABKAgiMQoMV2F0Y2hSZXF1ZXN0EgwKBG5vZGUYASABKAkSEwoLaW5ib3hfYWZ0ZXIYAiABKAQinQEKClNpdGVVcGRhdGUSLwoGY29uZmlnGAEgASgLMh0udHJ1bmtsaW5lLmVkZ2UudjEuU2l0ZUNvbmZpZ0gAEi0KBWluYm94GAIgASgLMhwudHJ1bmtsaW5lLmVkZ2UudjEuSW5ib3hJdGVtSAASJwoEYmVhdBgDIAEoCzIXLnRydW5rbGluZS5lZGdlLnYxLkJlYXRIAEIGCgRib2R5IhoKBEJlYXQSEgoKY2xvdWRfdGltZRgBIAEoAyJnCglJbmJveEl0ZW0SCwoDc2VxGAEgASgEEgoKAmlkGAIgASgJEhEKCXRlbmFudF9pZBgDIAEoAxIMCgRraW5kGAQgASgJEgwKBGJvZHkYBSABKAwSEgoKZXhwaXJlc19hdBgGIAEoAyJbCg5UZXN0Q2FsbFRpY2tldBITCgt0aWNrZXRfaGFzaBgBIAEoDBIOCgZjYWxsZWQYAiABKAkSDwoHZmxvd19pZBgDIAEoCRITCgtjYWxsZXJfbmFtZRgEIAEoCSJLCgxBZ2VudENvbW1hbmQSEAoIYWdlbnRfaWQYASABKAkSDQoFc3RhdGUYAiABKAkSDgoGcmVhc29uGAMgASgJEgoKAmJ5GAQgASgJIj0KFkdldFRlbmFudENvbmZpZ1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgDEhAKCG1hbmlmZXN0GAIgASgJIjMKF0dldFRlbmFudENvbmZpZ1Jlc3BvbnNlEhgKBmNvbmZpZxgBIAEoDEIIkrUYBBiAgEAiMQoOR2V0QmxvYlJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgDEgwKBGhhc2gYAiABKAkiHwoPR2V0QmxvYlJlc3BvbnNlEgwKBGRhdGEYASABKAwiLwoQSG9sZEJsb2JzUmVxdWVzdBIbCgZoYXNoZXMYASADKAlCC5K1GAcIARhAMOgHIiQKEUhvbGRCbG9ic1Jlc3BvbnNlEg8KB21pc3NpbmcYASADKAkiewoQUHVzaEZhY3RzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAMSDQoFZXBvY2gYAiABKAQSLwoFZmFjdHMYAyADKAsyFy50cnVua2xpbmUuZWRnZS52MS5GYWN0QgeStRgDMOgHEhQKDGNsb2NrX29mZnNldBgEIAEoAyI8ChFQdXNoRmFjdHNSZXNwb25zZRISCgpoaWdoX3dhdGVyGAEgASgEEhMKC3F1YXJhbnRpbmVkGAIgASgNIq8BCgpMaXZlVGVuYW50EhEKCXRlbmFudF9pZBgBIAEoAxIKCgJhdBgCIAEoAxI1CgZxdWV1ZXMYAyADKAsyHC50cnVua2xpbmUuZWRnZS52MS5MaXZlUXVldWVCB5K1GAMw0A8SNQoGYWdlbnRzGAQgAygLMhwudHJ1bmtsaW5lLmVkZ2UudjEuTGl2ZUFnZW50QgeStRgDMJBOEhQKDGNhbGxzX2FjdGl2ZRgFIAEoDSKvAQoJTGl2ZVF1ZXVlEhAKCHF1ZXVlX2lkGAEgASgJEg8KB3dhaXRpbmcYAiABKA0SFQoNbG9uZ2VzdF9zaW5jZRgDIAEoAxIPCgdvZmZlcmVkGAQgASgNEhAKCGFuc3dlcmVkGAUgASgNEhkKEWFuc3dlcmVkX2luX2xldmVsGAYgASgNEhEKCWFiYW5kb25lZBgHIAEoDRIXCg9hYmFuZG9uZWRfc2hvcnQYCCABKA0iXAoJTGl2ZUFnZW50EhAKCGFnZW50X2lkGAEgASgJEg0KBXN0YXRlGAIgASgJEg4KBnJlYXNvbhgDIAEoCRINCgVzaW5jZRgEIAEoAxIPCgdjYWxsX2lkGAUgASgJIkoKD1B1c2hMaXZlUmVxdWVzdBI3Cgd0ZW5hbnRzGAEgAygLMh0udHJ1bmtsaW5lLmVkZ2UudjEuTGl2ZVRlbmFudEIHkrUYAzCIJyLFAwoRUmVwb3J0Tm9kZVJlcXVlc3QSDAoEbm9kZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEg4KBmxlYWRlchgDIAEoCBISCgpyYWZ0X3N0YXRlGAQgASgJEhUKDWFwcGxpZWRfaW5kZXgYBSABKAQSCwoDbGFnGAYgASgEEhcKD2Rpc2tfZnJlZV9ieXRlcxgHIAEoBBIYChBkaXNrX3RvdGFsX2J5dGVzGAggASgEEg0KBWNhbGxzGAkgASgNEhIKCnN0YXJ0ZWRfYXQYCiABKAMSMQoHcmVmdXNlZBgLIAMoCzIgLnRydW5rbGluZS5lZGdlLnYxLlJlZnVzZWRJbnZpdGUSLgoGdHJ1bmtzGAwgAygLMh4udHJ1bmtsaW5lLmVkZ2UudjEuVHJ1bmtTdGF0dXMSFQoNZmFjdHNfd2FpdGluZxgNIAEoBBIaChJyZWNvcmRpbmdzX3dhaXRpbmcYDiABKAQSFgoOY29uZmlnX3ZlcnNpb24YDyABKAQSFwoPY2xvY2tfb2Zmc2V0X3VzGBAgASgDEiwKBXBlZXJzGBEgAygLMh0udHJ1bmtsaW5lLmVkZ2UudjEuUGVlclN0YXR1cyJCCgpQZWVyU3RhdHVzEgwKBG5hbWUYASABKAkSCgoCdXAYAiABKAgSDQoFdm90ZXIYAyABKAgSCwoDbGFnGAQgASgEIpABCg1SZWZ1c2VkSW52aXRlEgoKAmF0GAEgASgDEg4KBnNvdXJjZRgCIAEoCRIOCgZjYWxsZWQYAyABKAkSDgoGY2FsbGVyGAQgASgJEg4KBnJlYXNvbhgFIAEoCRIOCgZzdGF0dXMYBiABKA0SEQoJdGVuYW50X2lkGAcgASgDEhAKCHRydW5rX2lkGAggASgJIlcKC1RydW5rU3RhdHVzEhAKCHRydW5rX2lkGAEgASgJEhEKCXJlYWNoYWJsZRgCIAEoCBIUCgxsYXN0X2NhbGxfYXQYAyABKAMSDQoFY2FsbHMYBCABKA0iHwoPQWNrSW5ib3hSZXF1ZXN0EgwKBHNlcXMYASADKAQiQQoWUmVjb3JkaW5nT2Zmc2V0UmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAMSFAoMcmVjb3JkaW5nX2lkGAIgASgJIjsKF1JlY29yZGluZ09mZnNldFJlc3BvbnNlEg4KBm9mZnNldBgBIAEoBBIQCghjb21wbGV0ZRgCIAEoCCKpAQoWVXBsb2FkUmVjb3JkaW5nUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAMSFAoMcmVjb3JkaW5nX2lkGAIgASgJEg8KB2NhbGxfaWQYAyABKAkSDgoGb2Zmc2V0GAQgASgEEhYKBGRhdGEYBSABKAxCCJK1GAQYgIBAEgwKBGhhc2gYBiABKAwSDAoEbGFzdBgHIAEoCBIRCglmaWxlX2hhc2gYCCABKAwiKgoWVHVybkNyZWRlbnRpYWxzUmVxdWVzdBIQCghhZ2VudF9pZBgBIAEoCSJhChdUdXJuQ3JlZGVudGlhbHNSZXNwb25zZRIMCgR1cmxzGAEgAygJEhAKCHVzZXJuYW1lGAIgASgJEhIKCmNyZWRlbnRpYWwYAyABKAkSEgoKZXhwaXJlc19hdBgEIAEoAyIxChdSZW5ld0NlcnRpZmljYXRlUmVxdWVzdBIWCgNjc3IYASABKAxCCZK1GAUIARiAQCJBChhSZW5ld0NlcnRpZmljYXRlUmVzcG9uc2USGQoRY2VydGlmaWNhdGVfY2hhaW4YASADKAwSCgoCY2EYAiABKAwiKQoMQXBwbHlSZXF1ZXN0EhkKCGNvbW1hbmRzGAEgAygMQgeStRgDMOgHIi8KDUFwcGx5UmVzcG9uc2USDwoHcmVzdWx0cxgBIAMoDBINCgVpbmRleBgCIAEoBCKRAQoOQWRkTm9kZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRIRCglub2RlX2FkZHIYAiABKAkSDwoHd2ViX3VybBgDIAEoCRIQCghzaXBfYWRkchgEIAEoCRIPCgd2ZXJzaW9uGAUgASgJEhMKC2luY2FybmF0aW9uGAYgASgJEhUKDWZlYXR1cmVfbGV2ZWwYByABKA0iPQoLUGluZ1JlcXVlc3QSDAoEbm9kZRgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRILCgNub3cYAyABKAMiTgoMUGluZ1Jlc3BvbnNlEgwKBG5vZGUYASABKAkSEwoLaW5jYXJuYXRpb24YAiABKAkSDgoGbGVhZGVyGAMgASgIEgsKA25vdxgEIAEoAyJ3ChRDb3B5UmVjb3JkaW5nUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAMSFAoMcmVjb3JkaW5nX2lkGAIgASgJEg4KBm9mZnNldBgDIAEoBBIXCgRkYXRhGAQgASgMQgmStRgFGICAgAISDQoFY2xvc2UYBSABKAgyrwEKC0pvaW5TZXJ2aWNlEk0KBEpvaW4SHi50cnVua2xpbmUuZWRnZS52MS5Kb2luUmVxdWVzdBofLnRydW5rbGluZS5lZGdlLnYxLkpvaW5SZXNwb25zZSIEiLUYARJRCgpSZXBvcnRKb2luEiQudHJ1bmtsaW5lLmVkZ2UudjEuUmVwb3J0Sm9pblJlcXVlc3QaFy50cnVua2xpbmUuZWRnZS52MS5Eb25lIgSItRgBMrkICgxGbGVldFNlcnZpY2USTwoFV2F0Y2gSHy50cnVua2xpbmUuZWRnZS52MS5XYXRjaFJlcXVlc3QaHS50cnVua2xpbmUuZWRnZS52MS5TaXRlVXBkYXRlIgSItRgPMAESbgoPR2V0VGVuYW50Q29uZmlnEikudHJ1bmtsaW5lLmVkZ2UudjEuR2V0VGVuYW50Q29uZmlnUmVxdWVzdBoqLnRydW5rbGluZS5lZGdlLnYxLkdldFRlbmFudENvbmZpZ1Jlc3BvbnNlIgSItRgPElYKB0dldEJsb2ISIS50cnVua2xpbmUuZWRnZS52MS5HZXRCbG9iUmVxdWVzdBoiLnRydW5rbGluZS5lZGdlLnYxLkdldEJsb2JSZXNwb25zZSIEiLUYDxJcCglQdXNoRmFjdHMSIy50cnVua2xpbmUuZWRnZS52MS5QdXNoRmFjdHNSZXF1ZXN0GiQudHJ1bmtsaW5lLmVkZ2UudjEuUHVzaEZhY3RzUmVzcG9uc2UiBIi1GA8STQoIUHVzaExpdmUSIi50cnVua2xpbmUuZWRnZS52MS5QdXNoTGl2ZVJlcXVlc3QaFy50cnVua2xpbmUuZWRnZS52MS5Eb25lIgSItRgPElEKClJlcG9ydE5vZGUSJC50cnVua2xpbmUuZWRnZS52MS5SZXBvcnROb2RlUmVxdWVzdBoXLnRydW5rbGluZS5lZGdlLnYxLkRvbmUiBIi1GA8STQoIQWNrSW5ib3gSIi50cnVua2xpbmUuZWRnZS52MS5BY2tJbmJveFJlcXVlc3QaFy50cnVua2xpbmUuZWRnZS52MS5Eb25lIgSItRgPEm4KD1JlY29yZGluZ09mZnNldBIpLnRydW5rbGluZS5lZGdlLnYxLlJlY29yZGluZ09mZnNldFJlcXVlc3QaKi50cnVua2xpbmUuZWRnZS52MS5SZWNvcmRpbmdPZmZzZXRSZXNwb25zZSIEiLUYDxJuCg9VcGxvYWRSZWNvcmRpbmcSKS50cnVua2xpbmUuZWRnZS52MS5VcGxvYWRSZWNvcmRpbmdSZXF1ZXN0GioudHJ1bmtsaW5lLmVkZ2UudjEuUmVjb3JkaW5nT2Zmc2V0UmVzcG9uc2UiBIi1GA8SbgoPVHVybkNyZWRlbnRpYWxzEikudHJ1bmtsaW5lLmVkZ2UudjEuVHVybkNyZWRlbnRpYWxzUmVxdWVzdBoqLnRydW5rbGluZS5lZGdlLnYxLlR1cm5DcmVkZW50aWFsc1Jlc3BvbnNlIgSItRgPEnEKEFJlbmV3Q2VydGlmaWNhdGUSKi50cnVua2xpbmUuZWRnZS52MS5SZW5ld0NlcnRpZmljYXRlUmVxdWVzdBorLnRydW5rbGluZS5lZGdlLnYxLlJlbmV3Q2VydGlmaWNhdGVSZXNwb25zZSIEiLUYDzKhBAoLTm9kZVNlcnZpY2USUAoFQXBwbHkSHy50cnVua2xpbmUuZWRnZS52MS5BcHBseVJlcXVlc3QaIC50cnVua2xpbmUuZWRnZS52MS5BcHBseVJlc3BvbnNlIgSItRgPEksKB0FkZE5vZGUSIS50cnVua2xpbmUuZWRnZS52MS5BZGROb2RlUmVxdWVzdBoXLnRydW5rbGluZS5lZGdlLnYxLkRvbmUiBIi1GA8STQoEUGluZxIeLnRydW5rbGluZS5lZGdlLnYxLlBpbmdSZXF1ZXN0Gh8udHJ1bmtsaW5lLmVkZ2UudjEuUGluZ1Jlc3BvbnNlIgSItRgPEmoKDUNvcHlSZWNvcmRpbmcSJy50cnVua2xpbmUuZWRnZS52MS5Db3B5UmVjb3JkaW5nUmVxdWVzdBoqLnRydW5rbGluZS5lZGdlLnYxLlJlY29yZGluZ09mZnNldFJlc3BvbnNlIgSItRgPEloKC0dldE5vZGVCbG9iEiEudHJ1bmtsaW5lLmVkZ2UudjEuR2V0QmxvYlJlcXVlc3QaIi50cnVua2xpbmUuZWRnZS52MS5HZXRCbG9iUmVzcG9uc2UiBIi1GA8SXAoJSG9sZEJsb2JzEiMudHJ1bmtsaW5lLmVkZ2UudjEuSG9sZEJsb2JzUmVxdWVzdBokLnRydW5rbGluZS5lZGdlLnYxLkhvbGRCbG9ic1Jlc3BvbnNlIgSItRgPQi5aLHRydW5rbGluZS9wcm90by9nZW4vdHJ1bmtsaW5lL2VkZ2UvdjE7ZWRnZXYxYgZwcm90bzM", [file_trunkline_access_v1_options, file_trunkline_edge_v1_config, file_trunkline_edge_v1_facts]);
 
 /**
  * @generated from message trunkline.edge.v1.Done
@@ -445,6 +445,42 @@ export const GetBlobResponseSchema: GenMessage<GetBlobResponse> = /*@__PURE__*/
   messageDesc(file_trunkline_edge_v1_fleet, 13);
 
 /**
+ * @generated from message trunkline.edge.v1.HoldBlobsRequest
+ */
+export type HoldBlobsRequest = Message<"trunkline.edge.v1.HoldBlobsRequest"> & {
+  /**
+   * SHA-256, hex.
+   *
+   * @generated from field: repeated string hashes = 1;
+   */
+  hashes: string[];
+};
+
+/**
+ * Describes the message trunkline.edge.v1.HoldBlobsRequest.
+ * Use `create(HoldBlobsRequestSchema)` to create a new message.
+ */
+export const HoldBlobsRequestSchema: GenMessage<HoldBlobsRequest> = /*@__PURE__*/
+  messageDesc(file_trunkline_edge_v1_fleet, 14);
+
+/**
+ * @generated from message trunkline.edge.v1.HoldBlobsResponse
+ */
+export type HoldBlobsResponse = Message<"trunkline.edge.v1.HoldBlobsResponse"> & {
+  /**
+   * @generated from field: repeated string missing = 1;
+   */
+  missing: string[];
+};
+
+/**
+ * Describes the message trunkline.edge.v1.HoldBlobsResponse.
+ * Use `create(HoldBlobsResponseSchema)` to create a new message.
+ */
+export const HoldBlobsResponseSchema: GenMessage<HoldBlobsResponse> = /*@__PURE__*/
+  messageDesc(file_trunkline_edge_v1_fleet, 15);
+
+/**
  * @generated from message trunkline.edge.v1.PushFactsRequest
  */
 export type PushFactsRequest = Message<"trunkline.edge.v1.PushFactsRequest"> & {
@@ -476,7 +512,7 @@ export type PushFactsRequest = Message<"trunkline.edge.v1.PushFactsRequest"> & {
  * Use `create(PushFactsRequestSchema)` to create a new message.
  */
 export const PushFactsRequestSchema: GenMessage<PushFactsRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 14);
+  messageDesc(file_trunkline_edge_v1_fleet, 16);
 
 /**
  * @generated from message trunkline.edge.v1.PushFactsResponse
@@ -500,7 +536,7 @@ export type PushFactsResponse = Message<"trunkline.edge.v1.PushFactsResponse"> &
  * Use `create(PushFactsResponseSchema)` to create a new message.
  */
 export const PushFactsResponseSchema: GenMessage<PushFactsResponse> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 15);
+  messageDesc(file_trunkline_edge_v1_fleet, 17);
 
 /**
  * LiveTenant is one tenant's floor at one site, whole (not a delta).
@@ -539,7 +575,7 @@ export type LiveTenant = Message<"trunkline.edge.v1.LiveTenant"> & {
  * Use `create(LiveTenantSchema)` to create a new message.
  */
 export const LiveTenantSchema: GenMessage<LiveTenant> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 16);
+  messageDesc(file_trunkline_edge_v1_fleet, 18);
 
 /**
  * @generated from message trunkline.edge.v1.LiveQueue
@@ -595,7 +631,7 @@ export type LiveQueue = Message<"trunkline.edge.v1.LiveQueue"> & {
  * Use `create(LiveQueueSchema)` to create a new message.
  */
 export const LiveQueueSchema: GenMessage<LiveQueue> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 17);
+  messageDesc(file_trunkline_edge_v1_fleet, 19);
 
 /**
  * @generated from message trunkline.edge.v1.LiveAgent
@@ -632,7 +668,7 @@ export type LiveAgent = Message<"trunkline.edge.v1.LiveAgent"> & {
  * Use `create(LiveAgentSchema)` to create a new message.
  */
 export const LiveAgentSchema: GenMessage<LiveAgent> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 18);
+  messageDesc(file_trunkline_edge_v1_fleet, 20);
 
 /**
  * @generated from message trunkline.edge.v1.PushLiveRequest
@@ -649,7 +685,7 @@ export type PushLiveRequest = Message<"trunkline.edge.v1.PushLiveRequest"> & {
  * Use `create(PushLiveRequestSchema)` to create a new message.
  */
 export const PushLiveRequestSchema: GenMessage<PushLiveRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 19);
+  messageDesc(file_trunkline_edge_v1_fleet, 21);
 
 /**
  * @generated from message trunkline.edge.v1.ReportNodeRequest
@@ -746,7 +782,7 @@ export type ReportNodeRequest = Message<"trunkline.edge.v1.ReportNodeRequest"> &
  * Use `create(ReportNodeRequestSchema)` to create a new message.
  */
 export const ReportNodeRequestSchema: GenMessage<ReportNodeRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 20);
+  messageDesc(file_trunkline_edge_v1_fleet, 22);
 
 /**
  * @generated from message trunkline.edge.v1.PeerStatus
@@ -778,7 +814,7 @@ export type PeerStatus = Message<"trunkline.edge.v1.PeerStatus"> & {
  * Use `create(PeerStatusSchema)` to create a new message.
  */
 export const PeerStatusSchema: GenMessage<PeerStatus> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 21);
+  messageDesc(file_trunkline_edge_v1_fleet, 23);
 
 /**
  * @generated from message trunkline.edge.v1.RefusedInvite
@@ -832,7 +868,7 @@ export type RefusedInvite = Message<"trunkline.edge.v1.RefusedInvite"> & {
  * Use `create(RefusedInviteSchema)` to create a new message.
  */
 export const RefusedInviteSchema: GenMessage<RefusedInvite> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 22);
+  messageDesc(file_trunkline_edge_v1_fleet, 24);
 
 /**
  * @generated from message trunkline.edge.v1.TrunkStatus
@@ -864,7 +900,7 @@ export type TrunkStatus = Message<"trunkline.edge.v1.TrunkStatus"> & {
  * Use `create(TrunkStatusSchema)` to create a new message.
  */
 export const TrunkStatusSchema: GenMessage<TrunkStatus> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 23);
+  messageDesc(file_trunkline_edge_v1_fleet, 25);
 
 /**
  * @generated from message trunkline.edge.v1.AckInboxRequest
@@ -881,7 +917,7 @@ export type AckInboxRequest = Message<"trunkline.edge.v1.AckInboxRequest"> & {
  * Use `create(AckInboxRequestSchema)` to create a new message.
  */
 export const AckInboxRequestSchema: GenMessage<AckInboxRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 24);
+  messageDesc(file_trunkline_edge_v1_fleet, 26);
 
 /**
  * @generated from message trunkline.edge.v1.RecordingOffsetRequest
@@ -903,7 +939,7 @@ export type RecordingOffsetRequest = Message<"trunkline.edge.v1.RecordingOffsetR
  * Use `create(RecordingOffsetRequestSchema)` to create a new message.
  */
 export const RecordingOffsetRequestSchema: GenMessage<RecordingOffsetRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 25);
+  messageDesc(file_trunkline_edge_v1_fleet, 27);
 
 /**
  * @generated from message trunkline.edge.v1.RecordingOffsetResponse
@@ -925,7 +961,7 @@ export type RecordingOffsetResponse = Message<"trunkline.edge.v1.RecordingOffset
  * Use `create(RecordingOffsetResponseSchema)` to create a new message.
  */
 export const RecordingOffsetResponseSchema: GenMessage<RecordingOffsetResponse> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 26);
+  messageDesc(file_trunkline_edge_v1_fleet, 28);
 
 /**
  * @generated from message trunkline.edge.v1.UploadRecordingRequest
@@ -981,7 +1017,7 @@ export type UploadRecordingRequest = Message<"trunkline.edge.v1.UploadRecordingR
  * Use `create(UploadRecordingRequestSchema)` to create a new message.
  */
 export const UploadRecordingRequestSchema: GenMessage<UploadRecordingRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 27);
+  messageDesc(file_trunkline_edge_v1_fleet, 29);
 
 /**
  * @generated from message trunkline.edge.v1.TurnCredentialsRequest
@@ -998,7 +1034,7 @@ export type TurnCredentialsRequest = Message<"trunkline.edge.v1.TurnCredentialsR
  * Use `create(TurnCredentialsRequestSchema)` to create a new message.
  */
 export const TurnCredentialsRequestSchema: GenMessage<TurnCredentialsRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 28);
+  messageDesc(file_trunkline_edge_v1_fleet, 30);
 
 /**
  * @generated from message trunkline.edge.v1.TurnCredentialsResponse
@@ -1030,7 +1066,7 @@ export type TurnCredentialsResponse = Message<"trunkline.edge.v1.TurnCredentials
  * Use `create(TurnCredentialsResponseSchema)` to create a new message.
  */
 export const TurnCredentialsResponseSchema: GenMessage<TurnCredentialsResponse> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 29);
+  messageDesc(file_trunkline_edge_v1_fleet, 31);
 
 /**
  * @generated from message trunkline.edge.v1.RenewCertificateRequest
@@ -1049,7 +1085,7 @@ export type RenewCertificateRequest = Message<"trunkline.edge.v1.RenewCertificat
  * Use `create(RenewCertificateRequestSchema)` to create a new message.
  */
 export const RenewCertificateRequestSchema: GenMessage<RenewCertificateRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 30);
+  messageDesc(file_trunkline_edge_v1_fleet, 32);
 
 /**
  * @generated from message trunkline.edge.v1.RenewCertificateResponse
@@ -1073,7 +1109,7 @@ export type RenewCertificateResponse = Message<"trunkline.edge.v1.RenewCertifica
  * Use `create(RenewCertificateResponseSchema)` to create a new message.
  */
 export const RenewCertificateResponseSchema: GenMessage<RenewCertificateResponse> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 31);
+  messageDesc(file_trunkline_edge_v1_fleet, 33);
 
 /**
  * @generated from message trunkline.edge.v1.ApplyRequest
@@ -1092,7 +1128,7 @@ export type ApplyRequest = Message<"trunkline.edge.v1.ApplyRequest"> & {
  * Use `create(ApplyRequestSchema)` to create a new message.
  */
 export const ApplyRequestSchema: GenMessage<ApplyRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 32);
+  messageDesc(file_trunkline_edge_v1_fleet, 34);
 
 /**
  * @generated from message trunkline.edge.v1.ApplyResponse
@@ -1114,7 +1150,7 @@ export type ApplyResponse = Message<"trunkline.edge.v1.ApplyResponse"> & {
  * Use `create(ApplyResponseSchema)` to create a new message.
  */
 export const ApplyResponseSchema: GenMessage<ApplyResponse> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 33);
+  messageDesc(file_trunkline_edge_v1_fleet, 35);
 
 /**
  * @generated from message trunkline.edge.v1.AddNodeRequest
@@ -1165,7 +1201,7 @@ export type AddNodeRequest = Message<"trunkline.edge.v1.AddNodeRequest"> & {
  * Use `create(AddNodeRequestSchema)` to create a new message.
  */
 export const AddNodeRequestSchema: GenMessage<AddNodeRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 34);
+  messageDesc(file_trunkline_edge_v1_fleet, 36);
 
 /**
  * @generated from message trunkline.edge.v1.PingRequest
@@ -1192,7 +1228,7 @@ export type PingRequest = Message<"trunkline.edge.v1.PingRequest"> & {
  * Use `create(PingRequestSchema)` to create a new message.
  */
 export const PingRequestSchema: GenMessage<PingRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 35);
+  messageDesc(file_trunkline_edge_v1_fleet, 37);
 
 /**
  * @generated from message trunkline.edge.v1.PingResponse
@@ -1224,7 +1260,7 @@ export type PingResponse = Message<"trunkline.edge.v1.PingResponse"> & {
  * Use `create(PingResponseSchema)` to create a new message.
  */
 export const PingResponseSchema: GenMessage<PingResponse> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 36);
+  messageDesc(file_trunkline_edge_v1_fleet, 38);
 
 /**
  * @generated from message trunkline.edge.v1.CopyRecordingRequest
@@ -1261,7 +1297,7 @@ export type CopyRecordingRequest = Message<"trunkline.edge.v1.CopyRecordingReque
  * Use `create(CopyRecordingRequestSchema)` to create a new message.
  */
 export const CopyRecordingRequestSchema: GenMessage<CopyRecordingRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_fleet, 37);
+  messageDesc(file_trunkline_edge_v1_fleet, 39);
 
 /**
  * JoinService is served on the cloud's node port; the client has no
@@ -1442,6 +1478,17 @@ export const NodeService: GenService<{
     methodKind: "unary";
     input: typeof GetBlobRequestSchema;
     output: typeof GetBlobResponseSchema;
+  },
+  /**
+   * Copies blobs of a configuration about to be activated from the nodes that
+   * hold them, and answers which are still missing.
+   *
+   * @generated from rpc trunkline.edge.v1.NodeService.HoldBlobs
+   */
+  holdBlobs: {
+    methodKind: "unary";
+    input: typeof HoldBlobsRequestSchema;
+    output: typeof HoldBlobsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_trunkline_edge_v1_fleet, 2);
