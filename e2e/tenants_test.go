@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -157,6 +158,80 @@ func TestChaosInviteFlood(t *testing.T) {
 	after := tn.dial(ctx, t, ua, 0, nil)
 	t.Logf("FIGURE flood_recovered_ms %d ms", time.Since(began).Milliseconds())
 	eventually(ctx, t, "the node speaks after the flood", func() error { return speaks(after) })
+}
+
+// TestTenantFlood: while one company is called at five times the rate the site
+// takes at all, another's calls are answered, offered and handled, every one.
+func TestTenantFlood(t *testing.T) {
+	c, ua := cluster(t)
+	ctx := testContext(t, patience)
+	loud, quiet := newTenant(ctx, t, c), newTenant(ctx, t, c)
+	quiet.straightToQueue(ctx, t)
+	l := newLoad(quiet, ua)
+	l.desks = append(l.desks, quiet.desk(ctx, t, "eve", 1))
+	ready(ctx, t, l.desks[0])
+	var nodes []string
+	for i, n := range c.Nodes {
+		nodes = append(nodes, n.Ready.SIPUDP)
+		loud.knownAt(ctx, t, ua, i)
+		quiet.knownAt(ctx, t, ua, i)
+	}
+	const calls = 20
+	oneByOne := func(name string) {
+		for i := range calls {
+			l.run(ctx, t, l.desks, i%len(nodes), 1, time.Millisecond)
+		}
+		took := l.times()
+		for what, list := range map[string][]time.Duration{"setup": took.answers, "offer": took.offers} {
+			t.Logf("FIGURE fair_%s_%s_p50_ms %d ms", what, name, quantile(list, 0.5).Milliseconds())
+			t.Logf("FIGURE fair_%s_%s_p95_ms %d ms", what, name, quantile(list, 0.95).Milliseconds())
+		}
+	}
+	oneByOne("alone")
+	takes := loud.capacity(ctx, t, ua, nodes)
+	t.Logf("FIGURE fair_site_takes_cps %.0f calls/s", takes)
+	flood, err := carrier.StartFlood(nodes, loud.number, int(5*takes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	oneByOne("beside_flood")
+	got := flood.Stop()
+	t.Logf("FIGURE fair_flood_cps %.0f calls/s", float64(got.Sent)/got.Took.Seconds())
+	t.Logf("the flood: %d calls in %s, answers %v", got.Sent, got.Took, got.Status)
+	if got.NoRetry > 0 {
+		t.Errorf("%d answers 503 without Retry-After", got.NoRetry)
+	}
+	if refused := got.Status[503] + got.Status[486]; refused < got.Sent/10 {
+		t.Errorf("%d of %d refused: the flood was within the limits and shows nothing", refused, got.Sent)
+	}
+	for _, n := range c.Nodes {
+		noCalls(ctx, t, n)
+	}
+}
+
+// capacity is how many calls a second the site takes, when each of many callers
+// calls again as soon as the call before was answered and hung up; until the
+// tenant has had all it may have at once.
+func (tn *tenant) capacity(ctx context.Context, t *testing.T, ua *carrier.Carrier, nodes []string) float64 {
+	t.Helper()
+	const callers, lasts = 24, 3 * time.Second
+	var answered atomic.Int64
+	var wg sync.WaitGroup
+	began := time.Now()
+	for i := range callers {
+		wg.Go(func() {
+			for time.Since(began) < lasts {
+				call, err := ua.Call(ctx, carrier.Dial{Node: nodes[i%len(nodes)], From: tn.caller(i), To: tn.number})
+				if err != nil {
+					return
+				}
+				answered.Add(1)
+				call.Hangup(ctx)
+			}
+		})
+	}
+	wg.Wait()
+	return float64(answered.Load()) / time.Since(began).Seconds()
 }
 
 type answers struct {

@@ -20,6 +20,7 @@ import (
 const (
 	refusedUnknownNumber = "unknown_number"
 	refusedNoFlow        = "no_flow"
+	refusedLimit         = "limit"
 )
 
 // Incoming takes an INVITE that passed the trunk's checks (sip.Handler).
@@ -33,6 +34,12 @@ func (n *Node) Incoming(in *sip.Incoming) {
 	start, ok := n.newCall(dir.tenants[number.tenant], number.flowID)
 	if !ok {
 		in.Refuse(480, refusedNoFlow)
+		return
+	}
+	// The commit asks again, for certain. Asked here too, a flood of calls costs
+	// neither ports nor commits.
+	if start.MaxCalls != 0 && n.replica.View().CallCountOf(number.tenant) >= start.MaxCalls {
+		in.Refuse(486, refusedLimit)
 		return
 	}
 	row := &start.Row

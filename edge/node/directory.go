@@ -136,6 +136,22 @@ func trunkOf(t *edgev1.Trunk, log *slog.Logger) sip.Trunk {
 	return out
 }
 
+// shortest is how long calls of a tenant must last on average so that it can
+// have as many of them at a time as it may: with shorter ones it would cost the
+// nodes more than its size says.
+const shortest = 10 * time.Second
+
+// tenantOf is who a call to the number is for, and how often it may be called;
+// as often as it likes where there is nobody else.
+func (d *directory) tenantOf(called string) sip.Tenant {
+	row, ok := d.numbers[called]
+	if !ok || len(d.tenants) == 1 {
+		return sip.Tenant{ID: row.tenant}
+	}
+	calls := d.tenants[row.tenant].cfg.GetMaxCalls()
+	return sip.Tenant{ID: row.tenant, PerSecond: float64(calls) / shortest.Seconds(), Burst: int(calls)}
+}
+
 // suspended tells whether new calls of the tenant only hear the notice.
 func (t *tenantRules) suspended() bool { return t.assigned.GetSuspended() }
 

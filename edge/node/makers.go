@@ -31,6 +31,7 @@ func (n *Node) makeSIP(g *life.Group) error {
 		MediaIP: addrOf(self.Listen.MediaIP), AdvertisedIP: addrOf(self.Public.IP),
 		MediaPortMin: uint16(first), MediaPortMax: uint16(last),
 		Trunks: func() []sip.Trunk { return n.dir.Load().trunks },
+		Tenant: func(called string) sip.Tenant { return n.dir.Load().tenantOf(called) },
 		Resolve: func(callID, _ string) bool {
 			// Another node's, or ours and not restored yet.
 			_, ok := n.replica.View().CallBySIP(callID)

@@ -23,7 +23,7 @@ func (r *refusals) add(f sip.Refusal) {
 	defer r.mu.Unlock()
 	r.list = append(r.list, &edgev1.RefusedInvite{
 		At: f.At.UnixMicro(), Source: f.Source.String(), Caller: f.Caller, Called: f.Called,
-		Reason: f.Reason, Status: uint32(f.Status), TrunkId: f.TrunkID,
+		Reason: f.Reason, Status: uint32(f.Status), TrunkId: f.TrunkID, TenantId: f.Tenant,
 	})
 	if len(r.list) > keepRefused {
 		r.list = append([]*edgev1.RefusedInvite(nil), r.list[len(r.list)-keepRefused:]...)

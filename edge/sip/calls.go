@@ -23,19 +23,20 @@ func (ua *UA) incoming(req *sip.Request, tx *sip.ServerTx) {
 		in.Called = number(userOf([]byte(req.To().Address.String())))
 	}
 	in.Caller, in.CallerName = callerOf(req)
-	matching := ua.matching(in.Source.Addr())
-	if len(matching) == 0 { // taken off the list since the guard looked
+	trunk, ok := ua.trunkFor(in.Source.Addr(), in.Called)
+	if !ok { // taken off the list since the guard looked
 		ua.turnDown(req, tx, sip.StatusForbidden)
 		return
 	}
-	in.Trunk = ua.cfg.Choose(matching, in.Called)
+	in.Trunk = trunk
+	who := ua.tenantOf(trunk, in.Called)
 	v := &invite{
-		ua: ua, req: req, tx: tx, tag: newTag(), trunkID: in.Trunk.ID,
+		ua: ua, req: req, tx: tx, tag: newTag(), trunkID: trunk.ID, tenant: who.ID,
 		key:    inviteKey{in.SIPCallID, tagOf(req.From().Params), req.CSeq().SeqNo},
 		branch: req.Via().Params.GetOr("branch", ""),
 	}
 	in.inv = v
-	if status, reason := ua.admit(v, in.Trunk.MaxCalls); status != 0 {
+	if status, reason := ua.admit(v, trunk, who); status != 0 {
 		res := ua.response(req, status, v.tag, nil)
 		if status == sip.StatusServiceUnavailable {
 			res.AppendHeader(sip.NewHeader("Retry-After", "5"))
@@ -51,7 +52,7 @@ func (ua *UA) incoming(req *sip.Request, tx *sip.ServerTx) {
 }
 
 // admit counts the INVITE in, or says how to refuse it.
-func (ua *UA) admit(v *invite, maxCalls int) (status int, reason string) {
+func (ua *UA) admit(v *invite, trunk Trunk, who Tenant) (status int, reason string) {
 	ua.mu.Lock()
 	defer ua.mu.Unlock()
 	switch {
@@ -59,16 +60,45 @@ func (ua *UA) admit(v *invite, maxCalls int) (status int, reason string) {
 		return sip.StatusServiceUnavailable, ReasonDraining
 	case ua.invites[v.key] != nil:
 		return sip.StatusLoopDetected, ReasonMerged
-	case ua.inFlight.Load() >= int64(ua.cfg.MaxInvitesInFlight):
-		return sip.StatusServiceUnavailable, ReasonOverload
-	case maxCalls > 0 && ua.calls[v.trunkID] >= maxCalls:
-		return sip.StatusServiceUnavailable, ReasonTrunkFull
+	}
+	now := time.Now()
+	if reason = ua.crowded(who, now); reason == "" {
+		reason = ua.trunkFull(trunk, who.ID)
+	}
+	if reason != "" {
+		return sip.StatusServiceUnavailable, reason
 	}
 	ua.invites[v.key] = v
-	ua.calls[v.trunkID]++
-	ua.metrics.inFlight.Set(float64(ua.inFlight.Add(1)))
+	ua.count(v.trunkID, v.tenant)
+	ua.inFlight.add(v.tenant)
+	ua.paces.take(who, now)
+	ua.metrics.inFlight.Set(float64(ua.inFlight.total))
 	v.undecided = time.AfterFunc(ua.time.decide, v.expire)
 	return 0, ""
+}
+
+// crowded is why the tenant may not have one more INVITE in flight, "" when it may.
+func (ua *UA) crowded(who Tenant, now time.Time) (reason string) {
+	switch bound := ua.cfg.MaxInvitesInFlight; {
+	case ua.inFlight.full(bound):
+		return ReasonOverload
+	case !ua.inFlight.fair(bound, who.ID), ua.paces.over(who, now):
+		return ReasonLimit
+	}
+	return ""
+}
+
+// trunkFull is why the tenant may not have one more call of the trunk. A
+// tenant's own trunk is all its own.
+func (ua *UA) trunkFull(t Trunk, tenant int64) (reason string) {
+	switch s := ua.calls[t.ID]; {
+	case t.MaxCalls == 0 || s == nil:
+	case s.full(t.MaxCalls):
+		return ReasonTrunkFull
+	case t.Tenant == 0 && !s.fair(t.MaxCalls, tenant):
+		return ReasonLimit
+	}
+	return ""
 }
 
 // inviteDone: a final response was chosen. What was accepted stays until its
@@ -76,7 +106,8 @@ func (ua *UA) admit(v *invite, maxCalls int) (status int, reason string) {
 func (ua *UA) inviteDone(v *invite, accepted bool) {
 	ua.mu.Lock()
 	defer ua.mu.Unlock()
-	ua.metrics.inFlight.Set(float64(ua.inFlight.Add(-1)))
+	ua.inFlight.drop(v.tenant)
+	ua.metrics.inFlight.Set(float64(ua.inFlight.total))
 	if !accepted {
 		ua.release(v)
 	}
@@ -85,12 +116,20 @@ func (ua *UA) inviteDone(v *invite, accepted bool) {
 func (ua *UA) release(v *invite) {
 	if ua.invites[v.key] == v {
 		delete(ua.invites, v.key)
-		ua.uncount(v.trunkID)
+		ua.uncount(v.trunkID, v.tenant)
 	}
 }
 
-func (ua *UA) uncount(trunkID string) {
-	if ua.calls[trunkID]--; ua.calls[trunkID] <= 0 {
+func (ua *UA) count(trunkID string, tenant int64) {
+	if ua.calls[trunkID] == nil {
+		ua.calls[trunkID] = &shares{}
+	}
+	ua.calls[trunkID].add(tenant)
+}
+
+func (ua *UA) uncount(trunkID string, tenant int64) {
+	s := ua.calls[trunkID]
+	if s.drop(tenant); s.total == 0 {
 		delete(ua.calls, trunkID)
 	}
 }
@@ -185,7 +224,7 @@ func (ua *UA) add(l *Leg) error {
 	}
 	ua.legs[k] = l
 	if l.inv == nil {
-		ua.calls[l.trunk.ID]++
+		ua.count(l.trunk.ID, l.trunk.Tenant)
 	}
 	ua.metrics.legs.Set(float64(len(ua.legs)))
 	return nil
@@ -198,7 +237,7 @@ func (ua *UA) forget(l *Leg) {
 	if ua.legs[k] == l {
 		delete(ua.legs, k)
 		if l.inv == nil {
-			ua.uncount(l.trunk.ID)
+			ua.uncount(l.trunk.ID, l.trunk.Tenant)
 		}
 	}
 	if l.inv != nil {
@@ -226,6 +265,28 @@ func (ua *UA) matching(a netip.Addr) []Trunk {
 		}
 	}
 	return m
+}
+
+// trunkFor is the trunk a call from the address came by; false when none allows it.
+func (ua *UA) trunkFor(src netip.Addr, called string) (Trunk, bool) {
+	m := ua.matching(src)
+	if len(m) == 0 {
+		return Trunk{}, false
+	}
+	return ua.cfg.Choose(m, called), true
+}
+
+// tenantOf is whose share a call is counted in: the trunk's owner's or, on a
+// trunk that is shared, that of the number called.
+func (ua *UA) tenantOf(t Trunk, called string) Tenant {
+	who := Tenant{ID: t.Tenant}
+	if ua.cfg.Tenant != nil {
+		who = ua.cfg.Tenant(called)
+	}
+	if t.Tenant != 0 && t.Tenant != who.ID {
+		return Tenant{ID: t.Tenant} // a call to a stranger's number costs its trunk's owner
+	}
+	return who
 }
 
 // callerOf takes the network's word (RFC 3325) before the phone's. A caller

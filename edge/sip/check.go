@@ -68,6 +68,15 @@ func (m *raw) checkRequest() *flaw {
 // initial tells a request that opens a dialog or stands alone.
 func (m *raw) initial() bool { return len(param(m.to, "tag")) == 0 }
 
+// called is the number an INVITE is for, as Incoming.Called has it.
+func (m *raw) called() string {
+	if n := number(userOf(m.uri)); n != "" {
+		return n
+	}
+	to, _, _, _ := cutAddress(m.to)
+	return number(userOf(to))
+}
+
 func (m *raw) checkCSeq() *flaw {
 	num, method, ok := bytes.Cut(m.cseq, []byte{' '})
 	if !ok {

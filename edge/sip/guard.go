@@ -58,7 +58,7 @@ func (g *guard) answer(data []byte, m *raw, src netip.AddrPort, reply send) bool
 	g.ua.metrics.request(method)
 	switch {
 	case method == "ACK":
-		return g.ua.acked(m, data[m.head:m.head+m.body])
+		return g.ua.acked(m, data[m.head:m.head+m.body]) || string(param(m.to, "tag")) == g.tagFor(m, "") // of an answer below
 	case method == "CANCEL":
 		status, text, tag := g.ua.cancel(m)
 		g.reply(data, m, src, reply, answerOf{status: status, text: text, tag: tag})
@@ -80,24 +80,34 @@ const capabilities = "Allow: " + allowed + "\r\nAccept: application/sdp\r\nSuppo
 
 var unavailable = answerOf{status: 503, text: "Service Unavailable", extra: "Retry-After: 5\r\n"}
 
-// overloaded refuses calls on the cheap path. One that is in flight already
-// goes through: its repetition must find its transaction.
+// overloaded refuses calls on the cheap path, before anything is kept of them.
 func (g *guard) overloaded(data []byte, m *raw, src netip.AddrPort, reply send) bool {
-	reason := ""
-	switch {
-	case g.ua.draining.Load():
-		reason = ReasonDraining
-	case g.ua.inFlight.Load() >= int64(g.ua.cfg.MaxInvitesInFlight):
-		reason = ReasonOverload
-	default:
-		return false
-	}
-	if g.ua.invite(inviteKeyOf(m)) != nil {
+	called := m.called()
+	trunk, _ := g.ua.trunkFor(src.Addr(), called)
+	who := g.ua.tenantOf(trunk, called)
+	reason := g.ua.noRoom(inviteKeyOf(m), who)
+	if reason == "" {
 		return false
 	}
 	g.reply(data, m, src, reply, unavailable)
-	g.ua.refused(refusalOf(m, src, reason, unavailable.status))
+	r := refusalOf(m, src, reason, unavailable.status)
+	r.TrunkID, r.Tenant = trunk.ID, who.ID
+	g.ua.refused(r)
 	return true
+}
+
+// noRoom is why a call is refused now. One that is in flight already is not:
+// its repetition must find its transaction, and is counted once.
+func (ua *UA) noRoom(k inviteKey, who Tenant) (reason string) {
+	ua.mu.Lock()
+	defer ua.mu.Unlock()
+	switch {
+	case ua.invites[k] != nil:
+		return ""
+	case ua.draining.Load():
+		return ReasonDraining
+	}
+	return ua.crowded(who, time.Now())
 }
 
 func (g *guard) flawed(data []byte, m *raw, f *flaw, src netip.AddrPort, reply send) {

@@ -140,6 +140,133 @@ func TestOverload(t *testing.T) {
 	take(t, held)
 }
 
+// One tenant's flood leaves room for another's calls, and is let in again when
+// its own are decided.
+func TestTenantsShareANode(t *testing.T) {
+	const loud, quiet = "1000", "2000"
+	reported, arrived := make(chan Refusal, 10), make(chan *Incoming, 10)
+	ua := startUA(t, func(in *Incoming) { arrived <- in }, func(cfg *Config) {
+		cfg.MaxInvitesInFlight = 4
+		cfg.OnRefused = func(r Refusal) { reported <- r }
+		cfg.Trunks = func() []Trunk { return []Trunk{{ID: "shared", Allowed: []netip.Prefix{loopback}}} }
+		cfg.Tenant = func(called string) Tenant { return Tenant{ID: map[string]int64{loud: 1, quiet: 2}[called]} }
+	})
+	calls := func(number string) *peer {
+		p := newPeer(t, ua.addr())
+		p.seq++
+		p.write(strings.Replace(p.request("INVITE", p.seq, p.newBranch(), p.sdp()), "+4989654321", number, 1))
+		return p
+	}
+	calls(loud)
+	first := take(t, arrived)
+	calls(loud)
+	take(t, arrived)
+	calls(loud)
+	take(t, arrived)
+	p := calls(loud)
+	if m := p.status(503); m.get("Retry-After") == "" {
+		t.Errorf("answer %+v", m)
+	}
+	if f := take(t, reported); f.Reason != ReasonLimit || f.Tenant != 1 || f.TrunkID != "shared" {
+		t.Errorf("refusal %+v", f)
+	}
+	calls(quiet)
+	if in := take(t, arrived); in.Called != quiet {
+		t.Errorf("a call to %s got through", in.Called)
+	}
+	calls(quiet).status(503) // now all is taken
+	if f := take(t, reported); f.Reason != ReasonOverload || f.Tenant != 2 {
+		t.Errorf("refusal %+v", f)
+	}
+	first.Refuse(404, "")
+	calls(quiet)
+	if in := take(t, arrived); in.Called != quiet {
+		t.Errorf("a call to %s got through", in.Called)
+	}
+}
+
+// A tenant that is called more often than it may be is refused, although all its
+// calls are over; another is not.
+func TestTenantsPace(t *testing.T) {
+	const loud, quiet = "1000", "2000"
+	reported := make(chan Refusal, 10)
+	ua := startUA(t, func(in *Incoming) { in.Refuse(486, "") }, func(cfg *Config) {
+		cfg.OnRefused = func(r Refusal) { reported <- r }
+		cfg.Trunks = func() []Trunk { return []Trunk{{ID: "shared", Allowed: []netip.Prefix{loopback}}} }
+		cfg.Tenant = func(called string) Tenant {
+			if called == quiet {
+				return Tenant{ID: 2}
+			}
+			return Tenant{ID: 1, PerSecond: 1e-6, Burst: 3}
+		}
+	})
+	calls := func(number string, want int) {
+		p := newPeer(t, ua.addr())
+		p.seq++
+		p.write(strings.Replace(p.request("INVITE", p.seq, p.newBranch(), p.sdp()), "+4989654321", number, 1))
+		p.status(want)
+	}
+	for range 3 {
+		calls(loud, 486)
+	}
+	calls(loud, 503)
+	if f := take(t, reported); f.Reason != ReasonLimit || f.Tenant != 1 {
+		t.Errorf("refusal %+v", f)
+	}
+	for range 10 {
+		calls(quiet, 486)
+	}
+}
+
+// Channels of a trunk that tenants share are divided like the node; a tenant's
+// own trunk is all its own.
+func TestTenantsShareATrunk(t *testing.T) {
+	var s shares
+	ua := &UA{calls: map[string]*shares{"t": &s}}
+	for _, tt := range []struct {
+		trunk Trunk
+		taken int
+	}{
+		{Trunk{ID: "t", MaxCalls: 30}, 23}, {Trunk{ID: "t", MaxCalls: 1}, 1}, {Trunk{ID: "t", MaxCalls: 30, Tenant: 1}, 30},
+	} {
+		s = shares{}
+		for ; ua.trunkFull(tt.trunk, 1) == ""; s.add(1) {
+		}
+		if s.total != tt.taken {
+			t.Errorf("%+v: one tenant has %d", tt.trunk, s.total)
+		}
+		if got := ua.trunkFull(tt.trunk, 2) == ""; got != (tt.taken < tt.trunk.MaxCalls) {
+			t.Errorf("%+v: another gets a call: %v", tt.trunk, got)
+		}
+		for ; s.total > 0; s.drop(1) {
+		}
+		if len(s.of) != 0 {
+			t.Errorf("left behind: %v", s.of)
+		}
+	}
+}
+
+// However many flood the node, one who is silent finds room (as long as there
+// is a whole place to be had).
+func TestSharesLeaveRoom(t *testing.T) {
+	const bound = 200
+	for floods := range int64(40) {
+		var s shares
+		for more := true; more; {
+			more = false
+			for tenant := range floods {
+				if !s.full(bound) && s.fair(bound, tenant) {
+					s.add(tenant)
+					more = true
+				}
+			}
+		}
+		if s.full(bound) || !s.fair(bound, 1000) {
+			t.Errorf("%d tenants have %d of %d", floods, s.total, bound)
+		}
+	}
+}
+
 func TestTrunkFull(t *testing.T) {
 	reported := make(chan Refusal, 10)
 	ev := newEvents()

@@ -50,7 +50,7 @@ func (in *Incoming) ua() *UA { return in.inv.ua }
 func (in *Incoming) refusal(reason string, status int) Refusal {
 	return Refusal{
 		At: time.Now(), Source: in.Source, Caller: in.Caller, Called: in.Called,
-		Reason: reason, Status: status, TrunkID: in.Trunk.ID,
+		Reason: reason, Status: status, TrunkID: in.Trunk.ID, Tenant: in.inv.tenant,
 	}
 }
 
@@ -64,6 +64,7 @@ type invite struct {
 	branch  string
 	tag     string // ours, the same in every response (RFC 3261 8.2.6.2)
 	trunkID string
+	tenant  int64 // whose share it is counted in
 
 	mu        sync.Mutex
 	final     int

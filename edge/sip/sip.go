@@ -39,6 +39,10 @@ type Config struct {
 	// Choose picks among trunks that share a carrier's addresses, by the number
 	// called. Nil = the first.
 	Choose func(matching []Trunk, called string) Trunk
+	// Tenant tells whose a number is, so that a flood of calls to one tenant
+	// leaves room for the others'. It is asked for each INVITE and must be cheap.
+	// Nil = all are the trunk's.
+	Tenant func(called string) Tenant
 	// Resolve tells whether another node of the site holds a dialog, so that a
 	// request that came here instead is asked to come again rather than told
 	// that the call is gone. Nil = no.
@@ -72,6 +76,15 @@ type Trunk struct {
 	MaxCalls  int // at this node; 0 = no bound
 }
 
+// Tenant is whom a call is for; ID 0 = nobody.
+type Tenant struct {
+	ID int64
+	// PerSecond bounds the calls it gets at this node over time, Burst those at
+	// one moment; PerSecond 0 = no bound.
+	PerSecond float64
+	Burst     int
+}
+
 // Reasons of a Refusal.
 const (
 	ReasonNotListed   = "address_not_listed"
@@ -84,6 +97,7 @@ const (
 	ReasonTooManyHops = "too_many_hops"
 	ReasonNoMediaPort = "no_media_port"
 	ReasonUndecided   = "undecided"
+	ReasonLimit       = "limit" // a tenant has what it may have of what tenants share
 )
 
 // Refusal is one call that did not get through.
@@ -94,6 +108,7 @@ type Refusal struct {
 	Reason         string // a Reason constant or the key given to Refuse
 	Status         int    // SIP status answered; 0 = none
 	TrunkID        string
+	Tenant         int64 // whose call it would have been; 0 = not known
 }
 
 // Handler decides about calls.

@@ -53,14 +53,15 @@ type UA struct {
 	gate     sync.RWMutex // held for reading while a request is given to sipgo
 	running  sync.WaitGroup
 	draining atomic.Bool
-	inFlight atomic.Int64
 	reports  perSecondLimit
 
-	mu      sync.Mutex
-	legs    map[dialogKey]*Leg
-	invites map[inviteKey]*invite
-	calls   map[string]int // by trunk
-	closed  bool
+	mu       sync.Mutex
+	legs     map[dialogKey]*Leg
+	invites  map[inviteKey]*invite
+	inFlight shares             // INVITEs without a final response
+	calls    map[string]*shares // by trunk
+	paces    paces
+	closed   bool
 }
 
 // timing are the intervals of RFC 3261 17; tests shorten them.
@@ -100,7 +101,7 @@ func New(cfg Config, h Handler) (*UA, error) {
 	ua := &UA{
 		cfg: cfg, handler: h, log: cfg.Log, metrics: m, host: host, port: int(port), resolver: net.DefaultResolver,
 		time: timing{t1: sip.T1, t2: sip.T2, decide: 3 * time.Minute, pause: 1},
-		legs: map[dialogKey]*Leg{}, invites: map[inviteKey]*invite{}, calls: map[string]int{},
+		legs: map[dialogKey]*Leg{}, invites: map[inviteKey]*invite{}, calls: map[string]*shares{}, paces: paces{},
 	}
 	ua.guard = &guard{ua: ua, seed: maphash.MakeSeed()}
 	ua.stream = newStream(ua, cfg.TCP)
