@@ -145,15 +145,24 @@ func (m *media) receive() {
 
 // send speaks the audio in a loop, and keys when some are pressed.
 func (m *media) send() {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
 	s := sender{m: m, ssrc: rand.Uint32(), seq: uint16(rand.Uint32()), ts: rand.Uint32()}
-	for {
+	Pace(m.done, s.tick)
+}
+
+// Pace calls send for each 20 ms that pass until done. What a busy machine slept
+// through follows at once: a telephone's sound goes on in its time too.
+func Pace(done <-chan struct{}, send func()) {
+	const step = 20 * time.Millisecond
+	tick := time.NewTicker(step)
+	defer tick.Stop()
+	for next := time.Now().Add(step); ; {
 		select {
-		case <-m.done:
+		case <-done:
 			return
 		case <-tick.C:
-			s.tick()
+		}
+		for ; !time.Now().Before(next); next = next.Add(step) {
+			send()
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/pion/webrtc/v4"
 	wmedia "github.com/pion/webrtc/v4/pkg/media"
 
+	"trunkline/e2e/carrier"
 	agentv1 "trunkline/proto/gen/trunkline/agent/v1"
 )
 
@@ -89,14 +90,8 @@ func (a *Audio) answer(ctx context.Context, sdp string) error {
 }
 
 func (a *Audio) speak(track *webrtc.TrackLocalStaticSample, says []byte) {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for at := 0; ; {
-		select {
-		case <-a.done:
-			return
-		case <-tick.C:
-		}
+	at := 0
+	carrier.Pace(a.done, func() {
 		frame := make([]byte, 160)
 		for i := range frame {
 			frame[i] = 0xff
@@ -106,7 +101,7 @@ func (a *Audio) speak(track *webrtc.TrackLocalStaticSample, says []byte) {
 			}
 		}
 		_ = track.WriteSample(wmedia.Sample{Data: frame, Duration: 20 * time.Millisecond})
-	}
+	})
 }
 
 func (a *Audio) hear(t *webrtc.TrackRemote) {
