@@ -39,6 +39,12 @@ func TestTwoTenants(t *testing.T) {
 			_, err := stranger.Hold(ctx, &agentv1.ToggleCommand{CallId: offer.GetId(), IdempotencyKey: uuid.NewString(), On: true})
 			return err
 		},
+		"transfer": func() error {
+			_, err := stranger.Transfer(ctx, &agentv1.TransferRequest{
+				CallId: offer.GetId(), IdempotencyKey: uuid.NewString(), AgentId: eve.Agent().GetId(),
+			})
+			return err
+		},
 		"write up": func() error { return eve.FinishWrapUp(ctx, offer.GetId(), "", "mine") },
 	} {
 		if err := try(); connect.CodeOf(err) != connect.CodeNotFound && connect.CodeOf(err) != connect.CodeFailedPrecondition &&
@@ -52,6 +58,14 @@ func TestTwoTenants(t *testing.T) {
 	}
 	defer leg.Close()
 	talk(ctx, t, who.Call, leg, 400, 1000)
+	if list, err := stranger.ListTargets(ctx, &agentv1.ListTargetsRequest{}); err != nil || len(list.GetAgents()) != 0 || len(list.GetQueues()) != 1 {
+		t.Errorf("the other company's agent can pass callers on to %v: %v", list, err)
+	}
+	if _, err := ada.At(offer.GetNodeUrl()).Transfer(ctx, &agentv1.TransferRequest{
+		CallId: offer.GetId(), IdempotencyKey: uuid.NewString(), AgentId: eve.Agent().GetId(),
+	}); connect.CodeOf(err) != connect.CodeNotFound {
+		t.Errorf("a transfer to the other company: %v", err)
+	}
 	finish(ctx, t, ada, offer)
 	if s := eve.Agent().GetState(); s != agentv1.AgentState_AGENT_STATE_READY {
 		t.Errorf("the other company's agent is %s", s)

@@ -65,8 +65,18 @@ func applyCall(ctx context.Context, tx pgx.Tx, tenant int64, site string, r *edg
 }
 
 func applyWrapUp(ctx context.Context, tx pgx.Tx, tenant int64, w *edgev1.WrapUp) error {
-	tag, err := tx.Exec(ctx, `UPDATE calls SET wrap_up_ms = $3, wrap_up_code = $4, wrap_up_note = $5 WHERE tenant_id = $1 AND id = $2`,
-		tenant, w.GetCallId(), max(0, w.GetEndedAt()-w.GetStartedAt())/1000, w.GetCode(), w.GetNote())
+	_, err := tx.Exec(ctx, `INSERT INTO call_wrap_ups (tenant_id, call_id, agent_id, started_at, ended_at, code, note)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant_id, call_id, agent_id, started_at)
+		DO UPDATE SET ended_at = EXCLUDED.ended_at, code = EXCLUDED.code, note = EXCLUDED.note`,
+		tenant, w.GetCallId(), w.GetAgentId(), at(w.GetStartedAt()), at(max(w.GetStartedAt(), w.GetEndedAt())), w.GetCode(), w.GetNote())
+	if err != nil {
+		return err
+	}
+	tag, err := tx.Exec(ctx, `UPDATE calls SET wrap_up_ms = w.ms, wrap_up_code = w.code, wrap_up_note = w.note
+		FROM (SELECT (sum(extract(epoch FROM ended_at - started_at)) * 1000)::bigint AS ms,
+				(array_agg(code ORDER BY started_at DESC))[1] AS code, (array_agg(note ORDER BY started_at DESC))[1] AS note
+			FROM call_wrap_ups WHERE tenant_id = $1 AND call_id = $2) w
+		WHERE tenant_id = $1 AND id = $2`, tenant, w.GetCallId())
 	if err == nil && tag.RowsAffected() == 0 {
 		err = fmt.Errorf("wrap-up of an unknown call %s", w.GetCallId())
 	}

@@ -110,7 +110,12 @@ func (s *Service) GetCall(ctx context.Context, req *cloudv1.GetCallRequest) (*cl
 	if err != nil {
 		return nil, err
 	}
-	m.Events = timeline(&rec, r, names)
+	wrapUps, err := tenantdb.Many[wrapUp](ctx, s.db, tenant, `SELECT agent_id, ended_at, code, (extract(epoch FROM ended_at - started_at) * 1000)::bigint AS ms
+		FROM call_wrap_ups WHERE tenant_id = $1 AND call_id = $2 ORDER BY started_at, agent_id`, tenant, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	m.Events = timeline(&rec, wrapUps, names)
 	m.Recordings, err = s.recordingsOf(ctx, tenant, r.ID)
 	return m, err
 }

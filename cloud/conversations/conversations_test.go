@@ -126,7 +126,7 @@ func TestCallRecord(t *testing.T) {
 	id := tenants.NewID()
 	b.apply(t, "call", answered(id, start))
 	b.apply(t, "call", answered(id, start)) // once more changes nothing
-	b.apply(t, "wrap_up", &edgev1.WrapUp{CallId: id, AgentId: "a1", Code: "solved", Note: "done", StartedAt: start, EndedAt: start + 7*second})
+	b.apply(t, "wrap_up", &edgev1.WrapUp{CallId: id, AgentId: "a1", Code: "solved", Note: "done", StartedAt: start + 30*second, EndedAt: start + 37*second})
 
 	c, err := b.GetCall(b.ctx, &cloudv1.GetCallRequest{Id: id})
 	if err != nil {
@@ -145,6 +145,38 @@ func TestCallRecord(t *testing.T) {
 	}
 	if _, err := b.GetCall(b.foreign, &cloudv1.GetCallRequest{Id: id}); fault.KindOf(err) != fault.NotFound {
 		t.Errorf("a foreigner got %v", err)
+	}
+}
+
+// A call that a1 passed to a2: both talks, both wrap-ups, and what was tried before.
+func TestTransferredCall(t *testing.T) {
+	b := newBench(t)
+	start := time.Now().Add(-time.Hour).UnixMicro()
+	r := answered(tenants.NewID(), start)
+	r.EndedAt = start + 60*second
+	r.Talks = append(r.Talks, &edgev1.TalkSegment{AgentId: "a2", StartedAt: start + 40*second, EndedAt: start + 60*second})
+	r.Transfers = []*edgev1.Transfer{
+		{At: start + 25*second, ByAgent: "a1", AgentId: "a3", EndedAt: start + 30*second, Outcome: "no_answer"},
+		{At: start + 25*second, ByAgent: "a1", AgentId: "a2", EndedAt: start + 40*second, Outcome: "accepted"},
+	}
+	b.apply(t, "call", r)
+	b.apply(t, "wrap_up", &edgev1.WrapUp{CallId: r.CallId, AgentId: "a2", Code: "solved", StartedAt: start + 60*second, EndedAt: start + 65*second})
+	b.apply(t, "wrap_up", &edgev1.WrapUp{CallId: r.CallId, AgentId: "a1", Code: "passed_on", StartedAt: start + 25*second, EndedAt: start + 28*second})
+	b.apply(t, "wrap_up", &edgev1.WrapUp{CallId: r.CallId, AgentId: "a1", Code: "passed_on", StartedAt: start + 25*second, EndedAt: start + 28*second})
+	c, err := b.GetCall(b.ctx, &cloudv1.GetCallRequest{Id: r.CallId})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.AgentId != "a2" || c.TalkMs != 35_000 || c.WrapUpMs != 8000 || c.WrapUpCode != "solved" {
+		t.Errorf("call: %v", c)
+	}
+	var kinds []string
+	for _, e := range c.Events {
+		kinds = append(kinds, e.Kind)
+	}
+	want := "started answered menu queued offered talking transferred transferred wrap_up transfer_ended talking ended wrap_up"
+	if got := join(kinds); got != want {
+		t.Errorf("timeline\n got %s\nwant %s", got, want)
 	}
 }
 

@@ -2,7 +2,7 @@
 // timelines, and recordings.
 //
 //	fact "call"       -> calls (outcome, times, the whole record)
-//	fact "wrap_up"    -> calls.wrap_up_*
+//	fact "wrap_up"    -> call_wrap_ups; calls.wrap_up_* (time of all, code and note of the last)
 //	fact "recording"  -> recordings (manifest: expected)
 //	UploadRecording   -> recordings, the file: expected -> uploading -> stored | damaged
 //

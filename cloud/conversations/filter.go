@@ -81,7 +81,7 @@ func (q *query) ofCalls(f *cloudv1.CallFilter) {
 // ofStays matches calls by their stays in queues: exactly those a queue report
 // with these queues, sites and times has counted.
 func (q *query) ofStays(f *cloudv1.CallFilter) {
-	where := []string{"v.tenant_id = $1", "v.call_id = c.id"}
+	where := []string{"v.tenant_id = $1", "v.call_id = c.id", "v.outcome <> 'direct'"}
 	if len(f.GetQueueIds()) > 0 {
 		where = append(where, q.cond("v.queue_id = ANY (?)", f.GetQueueIds()))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -24,6 +25,9 @@ func (s *Service) names(ctx context.Context, tenant int64, r *edgev1.CallRecord)
 	for _, t := range r.GetTalks() {
 		ids = append(ids, t.GetAgentId())
 	}
+	for _, t := range r.GetTransfers() {
+		ids = append(ids, t.GetQueueId(), t.GetAgentId())
+	}
 	type named struct{ ID, Name string }
 	rows, err := tenantdb.Many[named](ctx, s.db, tenant, `SELECT id, name FROM queues WHERE tenant_id = $1 AND id = ANY ($2)
 		UNION ALL SELECT m.id, coalesce(nullif(a.display_name, ''), a.email) FROM memberships m JOIN accounts a ON a.id = m.account_id
@@ -33,6 +37,14 @@ func (s *Service) names(ctx context.Context, tenant int64, r *edgev1.CallRecord)
 		out[n.ID] = n.Name
 	}
 	return out, err
+}
+
+// wrapUp is what one agent of a call wrote up.
+type wrapUp struct {
+	AgentID string
+	EndedAt time.Time
+	Code    string
+	Ms      int64
 }
 
 // events gathers a timeline; times are Unix microseconds, 0 = did not happen.
@@ -64,11 +76,13 @@ func (e *events) add(us int64, kind string, kv ...string) {
 //	left_queue   queue, outcome: max_wait, flow; answered and abandoned stays end
 //	             with "talking" and "ended"
 //	talking      agent, held_ms
+//	transferred  agent (who gave the caller away), queue or to (an agent)
+//	transfer_ended  to, outcome: as offer_ended; an accepted one has none
 //	moved        from, to (nodes), gap_ms
 //	ended        by: caller, agent, flow, rejected, lost, suspended, max_wait;
 //	             reason: a word of the site's
 //	wrap_up      agent, code, took_ms; at its end
-func timeline(r *edgev1.CallRecord, c row, names map[string]string) []*cloudv1.CallEvent {
+func timeline(r *edgev1.CallRecord, wrapUps []wrapUp, names map[string]string) []*cloudv1.CallEvent {
 	var e events
 	e.add(r.GetStartedAt(), "started", "caller", r.GetCaller(), "called", r.GetCalled(), "node", r.GetNode())
 	e.add(r.GetAnsweredAt(), "answered")
@@ -90,12 +104,18 @@ func timeline(r *edgev1.CallRecord, c row, names map[string]string) []*cloudv1.C
 	for _, t := range r.GetTalks() {
 		e.add(t.GetStartedAt(), "talking", "agent", names[t.GetAgentId()], "held_ms", ms(t.GetHeldUs()))
 	}
+	for _, t := range r.GetTransfers() {
+		e.add(t.GetAt(), "transferred", "agent", names[t.GetByAgent()], "queue", names[t.GetQueueId()], "to", names[t.GetAgentId()])
+		if t.GetAgentId() != "" && t.GetOutcome() != "accepted" {
+			e.add(t.GetEndedAt(), "transfer_ended", "to", names[t.GetAgentId()], "outcome", t.GetOutcome())
+		}
+	}
 	for _, m := range r.GetMoves() {
 		e.add(m.GetAt(), "moved", "from", m.GetFromNode(), "to", m.GetToNode(), "gap_ms", ms(m.GetGapUs()))
 	}
 	e.add(r.GetEndedAt(), "ended", "by", r.GetEndedBy(), "reason", r.GetEndReason())
-	if c.WrapUpMs > 0 || c.WrapUpCode != "" || c.WrapUpNote != "" {
-		e.add(r.GetEndedAt()+1000*c.WrapUpMs, "wrap_up", "agent", c.AgentName, "code", c.WrapUpCode, "took_ms", ms(1000*c.WrapUpMs))
+	for _, w := range wrapUps {
+		e.add(w.EndedAt.UnixMicro(), "wrap_up", "agent", names[w.AgentID], "code", w.Code, "took_ms", ms(1000*w.Ms))
 	}
 	slices.SortStableFunc(e.list, func(a, b *cloudv1.CallEvent) int {
 		return a.GetAt().AsTime().Compare(b.GetAt().AsTime())

@@ -26,26 +26,51 @@ type visit struct {
 	WrapUpMs   int64
 }
 
-// visitsOf makes the visits of a call from its record. The talk that followed a
-// visit is the first one that began when the visit ended or later.
+// direct is the outcome of what was no visit: a talk of an agent whom a colleague
+// passed the caller to. It counts to the queue the caller came from last.
+const direct = "direct"
+
+// visitsOf makes the visits of a call from its record, in order of time. The talk
+// that followed a visit is the first one that began when the visit ended or later.
 func visitsOf(site string, r *edgev1.CallRecord) []visit {
 	var out []visit
-	talks := slices.Clone(r.GetTalks())
-	for i, q := range r.GetQueueVisits() {
-		v := visit{
-			CallID: r.GetCallId(), N: int32(i), SiteID: site, QueueID: q.GetQueueId(),
-			EnqueuedAt: time.UnixMicro(q.GetEnqueuedAt()).UTC(), Outcome: q.GetOutcome(),
-			WaitMs: max(0, q.GetLeftAt()-q.GetEnqueuedAt()) / 1000,
-		}
-		next := slices.IndexFunc(talks, func(t *edgev1.TalkSegment) bool { return t.GetStartedAt() >= q.GetLeftAt() })
-		if v.Outcome == "answered" && next >= 0 {
-			t := talks[next]
-			talks = talks[next+1:]
-			v.AgentID, v.HandleMs = t.GetAgentId(), max(0, t.GetEndedAt()-t.GetStartedAt())/1000
-		}
+	add := func(v visit) {
+		v.CallID, v.N, v.SiteID = r.GetCallId(), int32(len(out)), site
 		out = append(out, v)
 	}
+	talks := r.GetTalks()
+	queue := ""
+	passedOn := func(until int) {
+		for _, t := range talks[:until] {
+			if queue != "" {
+				add(visit{QueueID: queue, Outcome: direct, EnqueuedAt: time.UnixMicro(t.GetStartedAt()).UTC()}.handledBy(t))
+			}
+		}
+		talks = talks[until:]
+	}
+	for _, q := range r.GetQueueVisits() {
+		before := slices.IndexFunc(talks, func(t *edgev1.TalkSegment) bool { return t.GetStartedAt() >= q.GetLeftAt() })
+		if before < 0 {
+			before = len(talks)
+		}
+		passedOn(before)
+		queue = q.GetQueueId()
+		v := visit{
+			QueueID: queue, EnqueuedAt: time.UnixMicro(q.GetEnqueuedAt()).UTC(), Outcome: q.GetOutcome(),
+			WaitMs: max(0, q.GetLeftAt()-q.GetEnqueuedAt()) / 1000,
+		}
+		if v.Outcome == "answered" && len(talks) > 0 {
+			v, talks = v.handledBy(talks[0]), talks[1:]
+		}
+		add(v)
+	}
+	passedOn(len(talks))
 	return out
+}
+
+func (v visit) handledBy(t *edgev1.TalkSegment) visit {
+	v.AgentID, v.HandleMs = t.GetAgentId(), max(0, t.GetEndedAt()-t.GetStartedAt())/1000
+	return v
 }
 
 // Apply takes the facts reports count (fleet.Applier).
@@ -63,8 +88,8 @@ func (s *Service) Apply(ctx context.Context, tx pgx.Tx, site string, f *edgev1.F
 			return fmt.Errorf("wrap-up: %w", err)
 		}
 		_, err := tx.Exec(ctx, `UPDATE queue_visits SET wrap_up_ms = $4 WHERE tenant_id = $1 AND call_id = $2
-			AND n = (SELECT max(n) FROM queue_visits WHERE tenant_id = $1 AND call_id = $2 AND agent_id = $3)`,
-			f.GetTenantId(), w.GetCallId(), w.GetAgentId(), wrapUpMs(&w))
+			AND n = (SELECT max(n) FROM queue_visits WHERE tenant_id = $1 AND call_id = $2 AND agent_id = $3 AND enqueued_at < $5)`,
+			f.GetTenantId(), w.GetCallId(), w.GetAgentId(), wrapUpMs(&w), time.UnixMicro(w.GetStartedAt()))
 		return err
 	case "agent_interval":
 		var i edgev1.AgentInterval
@@ -80,7 +105,7 @@ func (s *Service) Apply(ctx context.Context, tx pgx.Tx, site string, f *edgev1.F
 	}
 }
 
-// wrapUpMs counts to the agent's last visit of the call: wrap-up follows its end.
+// wrapUpMs counts to the agent's last visit that had begun: wrap-up follows its end.
 func wrapUpMs(w *edgev1.WrapUp) int64 { return max(0, w.GetEndedAt()-w.GetStartedAt()) / 1000 }
 
 func storeVisits(ctx context.Context, tx pgx.Tx, tenant int64, visits []visit) error {

@@ -7,7 +7,8 @@
 //	abandoned          the caller left while waiting; short: sooner than the limit
 //	abandonment        abandoned, short ones not counted / (offered - short abandons)
 //	ASA                mean wait of the answered
-//	AHT                mean of talk + hold + wrap-up of the answered
+//	AHT                talk + hold + wrap-up of the answered, and of colleagues whom
+//	                   the caller was passed to outside a queue / answered
 //	other              left any other way: after the longest wait, or by the flow
 //	longest wait       over all visits
 //

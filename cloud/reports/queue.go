@@ -48,14 +48,14 @@ type counts struct {
 	WaitMs, HandleMs, LongestMs                         int64
 }
 
-const figures = `count(*) AS offered,
+const figures = `count(*) FILTER (WHERE v.outcome <> 'direct') AS offered,
 	count(*) FILTER (WHERE v.outcome = 'answered') AS answered,
 	count(*) FILTER (WHERE v.outcome = 'answered' AND v.wait_ms <= 1000 * $6::bigint) AS in_level,
 	count(*) FILTER (WHERE v.outcome = 'abandoned' AND v.wait_ms >= 1000 * $7::bigint) AS abandoned,
 	count(*) FILTER (WHERE v.outcome = 'abandoned' AND v.wait_ms < 1000 * $7::bigint) AS short,
 	count(*) FILTER (WHERE v.outcome IN ('max_wait', 'flow')) AS other,
 	coalesce(sum(v.wait_ms) FILTER (WHERE v.outcome = 'answered'), 0)::bigint AS wait_ms,
-	coalesce(sum(v.handle_ms + v.wrap_up_ms) FILTER (WHERE v.outcome = 'answered'), 0)::bigint AS handle_ms,
+	coalesce(sum(v.handle_ms + v.wrap_up_ms) FILTER (WHERE v.outcome IN ('answered', 'direct')), 0)::bigint AS handle_ms,
 	coalesce(max(v.wait_ms), 0)::bigint AS longest_ms`
 
 const matching = ` FROM queue_visits v LEFT JOIN queues q ON q.tenant_id = $1 AND q.id = v.queue_id

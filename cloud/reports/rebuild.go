@@ -144,7 +144,8 @@ func (r *rebuild) wrapUp(batch *pgx.Batch, f logged) error {
 		return err
 	}
 	batch.Queue(`UPDATE rebuilt SET wrap_up_ms = $3 WHERE call_id = $1
-		AND n = (SELECT max(n) FROM rebuilt WHERE call_id = $1 AND agent_id = $2)`, w.GetCallId(), w.GetAgentId(), wrapUpMs(&w))
+		AND n = (SELECT max(n) FROM rebuilt WHERE call_id = $1 AND agent_id = $2 AND enqueued_at < $4)`,
+		w.GetCallId(), w.GetAgentId(), wrapUpMs(&w), time.UnixMicro(w.GetStartedAt()))
 	return nil
 }
 

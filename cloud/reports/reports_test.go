@@ -195,6 +195,46 @@ func TestFigures(t *testing.T) {
 	}
 }
 
+// A caller whom one agent passed to another, and then to another queue: each talk
+// and each wrap-up counts once, to the queue the caller came from.
+func TestTransfers(t *testing.T) {
+	b := newBench(t, "UTC")
+	day := utc("2026-03-02 09:00:00")
+	at := func(s int) int64 { return day.Add(time.Duration(s) * time.Second).UnixMicro() }
+	r := &edgev1.CallRecord{
+		CallId: tenants.NewID(), StartedAt: at(0), EndedAt: at(500), EndedBy: "caller",
+		QueueVisits: []*edgev1.QueueVisit{
+			{QueueId: "q1", EnqueuedAt: at(0), LeftAt: at(10), Outcome: "answered"},
+			{QueueId: "q2", EnqueuedAt: at(300), LeftAt: at(310), Outcome: "answered"},
+		},
+		Talks: []*edgev1.TalkSegment{
+			{AgentId: "a1", StartedAt: at(10), EndedAt: at(110)},
+			{AgentId: "a2", StartedAt: at(120), EndedAt: at(300)},
+			{AgentId: "a1", StartedAt: at(310), EndedAt: at(400)},
+			{AgentId: "a2", StartedAt: at(405), EndedAt: at(500)},
+		},
+	}
+	b.fact("call", day.Add(500*second), r, false)
+	for _, w := range []struct {
+		agent    string
+		from, to int
+	}{{"a1", 110, 117}, {"a2", 300, 311}, {"a1", 400, 413}, {"a2", 500, 517}} {
+		b.fact("wrap_up", day.Add(600*second), &edgev1.WrapUp{CallId: r.CallId, AgentId: w.agent, StartedAt: at(w.from), EndedAt: at(w.to)}, false)
+	}
+	for queue, want := range map[string]*cloudv1.QueueFigures{
+		"q1": {Offered: 1, Answered: 1, AnsweredInLevel: 1, ServiceLevelPm: 1000, AsaMs: 10_000, AhtMs: 100_000 + 180_000 + 7000 + 11_000, MaxWaitMs: 10_000},
+		"q2": {Offered: 1, Answered: 1, AnsweredInLevel: 1, ServiceLevelPm: 1000, AsaMs: 10_000, AhtMs: 90_000 + 95_000 + 13_000 + 17_000, MaxWaitMs: 10_000},
+	} {
+		if got := b.report(day, day.Add(time.Hour), "1d", queue).Total; !proto.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", queue, got, want)
+		}
+	}
+	out, err := b.Rebuild(b.ctx, &cloudv1.RebuildRequest{})
+	if err != nil || out.Differences != 0 {
+		t.Errorf("rebuilt: %v (%v)", out, err)
+	}
+}
+
 // A visit counts where it began, also when it ends in the next day of the zone.
 func TestTheDayIsTheZones(t *testing.T) {
 	b := newBench(t, "Asia/Shanghai")

@@ -53,6 +53,10 @@ func randomCall(r *rand.Rand, start time.Time) *edgev1.CallRecord {
 		if outcome == "answered" {
 			at = left.Add(time.Duration(r.IntN(600)) * time.Second)
 			rec.Talks = append(rec.Talks, &edgev1.TalkSegment{AgentId: fmt.Sprintf("a%d", r.IntN(3)), StartedAt: left.UnixMicro(), EndedAt: at.UnixMicro()})
+			if r.IntN(4) == 0 { // passed on to a colleague
+				rec.Talks = append(rec.Talks, &edgev1.TalkSegment{AgentId: "a9", StartedAt: at.Add(time.Second).UnixMicro(), EndedAt: at.Add(time.Minute).UnixMicro()})
+				at = at.Add(time.Minute)
+			}
 		}
 	}
 	rec.EndedAt = at.UnixMicro()

@@ -75,6 +75,9 @@ func (d *Desk) At(nodeURL string) agentv1connect.AgentServiceClient {
 	return c
 }
 
+// Home is the address of the node whose stream the desktop holds.
+func (d *Desk) Home() string { return d.home }
+
 // Close ends the stream.
 func (d *Desk) Close() {
 	d.cancel()

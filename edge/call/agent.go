@@ -74,6 +74,12 @@ type Agent struct {
 	Day      AgentDay     `cbor:"20,keyasint"`
 }
 
+// Ringable says whether a colleague's call would reach the agent: free, or at
+// rest with the desktop open.
+func (a *Agent) Ringable() bool {
+	return len(a.Streams) > 0 && (a.State == AgentReady || a.State == AgentNotReady)
+}
+
 // CallSummary is what remains of a call for its agent's wrap-up.
 type CallSummary struct {
 	ID         string       `cbor:"1,keyasint"`

@@ -95,6 +95,49 @@ type Call struct {
 	ShortAbandon int64 `cbor:"36,keyasint,omitempty"`
 	// SecretHash proves a browser caller's later commands (SHA-256).
 	SecretHash []byte `cbor:"37,keyasint,omitempty"`
+
+	// Direct: the offer is a colleague's transfer to this one agent. The call
+	// keeps QueueID but waits in no queue; it goes there when the agent does not
+	// answer.
+	Direct    bool       `cbor:"38,keyasint,omitempty"`
+	Transfers []Transfer `cbor:"39,keyasint,omitempty"`
+	// WrapUps were finished by agents who had passed the call on; their facts
+	// are written after the call's.
+	WrapUps []WrapUp `cbor:"40,keyasint,omitempty"`
+}
+
+// WaitingSince is when the caller's present wait began. EnqueuedAt, which gives
+// the place, is older where a transfer brought the caller back.
+func (c *Call) WaitingSince() int64 {
+	if c.Direct {
+		return c.OfferedAt
+	}
+	if n := len(c.Visits); n > 0 && c.Visits[n-1].LeftAt == 0 {
+		return c.Visits[n-1].EnqueuedAt
+	}
+	return c.EnqueuedAt
+}
+
+// Transfer is one try of an agent to pass the call on, to a queue or an agent.
+type Transfer struct {
+	At      int64  `cbor:"1,keyasint"`
+	By      string `cbor:"2,keyasint"` // agent
+	QueueID string `cbor:"3,keyasint,omitempty"`
+	AgentID string `cbor:"4,keyasint,omitempty"`
+	EndedAt int64  `cbor:"5,keyasint,omitempty"`
+	// Outcome: queued, or that of the offer to the agent: accepted, rejected,
+	// no_answer, caller_hung_up, call_lost, agent_lost.
+	Outcome string `cbor:"6,keyasint,omitempty"`
+}
+
+// WrapUp is a finished wrap-up.
+type WrapUp struct {
+	AgentID   string `cbor:"1,keyasint"`
+	Code      string `cbor:"2,keyasint,omitempty"`
+	Note      string `cbor:"3,keyasint,omitempty"`
+	StartedAt int64  `cbor:"4,keyasint"`
+	EndedAt   int64  `cbor:"5,keyasint"`
+	Automatic bool   `cbor:"6,keyasint,omitempty"`
 }
 
 // MenuChoice is one answered menu.

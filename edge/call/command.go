@@ -35,6 +35,7 @@ const (
 	TypeTicketUse
 	TypeDequeue
 	TypeSetLevel
+	TypeTransferCall
 )
 
 // Command is implemented by each command below.
@@ -55,6 +56,7 @@ const (
 	RefusedState    = "state"     // not allowed in this state
 	RefusedLimit    = "limit"     // the tenant's or site's bound is reached
 	RefusedLevel    = "level"     // a node of the site is too old for this command; never from the FSM
+	RefusedBusy     = "busy"      // the agent asked for cannot be rung now
 )
 
 // Result answers a command. Refused is empty when it was applied.
@@ -130,6 +132,23 @@ type Connect struct {
 type Hold struct {
 	CallID string `cbor:"1,keyasint"`
 	On     bool   `cbor:"2,keyasint"`
+}
+
+// TransferCall: the talking agent By gives the caller away, to a queue or to
+// one agent, and goes to wrap-up. In a queue the caller waits from now on, behind
+// those who wait. An agent is rung for Timeout, if Ready or NotReady with a
+// stream (else RefusedBusy); who was not ready is so again afterwards. If the
+// agent does not answer, the caller goes back to the queue they came from, at
+// the place of their first arrival there.
+type TransferCall struct {
+	CallID  string `cbor:"1,keyasint"`
+	By      string `cbor:"2,keyasint"`
+	QueueID string `cbor:"3,keyasint,omitempty"`
+	AgentID string `cbor:"4,keyasint,omitempty"`
+	// Refused with RefusedLimit when this many wait in the queue already (0 = no bound).
+	MaxWaiting uint32 `cbor:"5,keyasint,omitempty"`
+	Timeout    int64  `cbor:"6,keyasint,omitempty"`
+	WrapUp     int64  `cbor:"7,keyasint,omitempty"` // as in CallEnd
 }
 
 // Dialog replaces the SIP dialog's snapshot (target refresh, new CSeq).
@@ -269,6 +288,7 @@ func (CallStart) CommandType() Type       { return TypeCallStart }
 func (FlowStep) CommandType() Type        { return TypeFlowStep }
 func (Enqueue) CommandType() Type         { return TypeEnqueue }
 func (Dequeue) CommandType() Type         { return TypeDequeue }
+func (TransferCall) CommandType() Type    { return TypeTransferCall }
 func (Assign) CommandType() Type          { return TypeAssign }
 func (OfferEnd) CommandType() Type        { return TypeOfferEnd }
 func (Connect) CommandType() Type         { return TypeConnect }

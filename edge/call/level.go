@@ -14,11 +14,12 @@ type Level uint32
 //
 //	0  types 1 (CallStart) to 26 (Dequeue)
 //	1  SetLevel
-const FeatureLevel Level = 1
+//	2  TransferCall
+const FeatureLevel Level = 2
 
 // since is the level of the types that came after level 0. SetLevel is not
 // listed: it is written only when all know it.
-var since = map[Type]Level{}
+var since = map[Type]Level{TypeTransferCall: 2}
 
 // LevelOf is the level a site needs before the command may be proposed. A
 // command that got a new field after its release implements Leveled.

@@ -29,6 +29,8 @@ func (d desk) Apply(ctx context.Context, key string, cmd call.Command) (call.Res
 func (d desk) Agent(id string) (call.Agent, bool) { return value(d.n.replica.View().Agent(id)) }
 func (d desk) Call(id string) (call.Call, bool)   { return value(d.n.replica.View().Call(id)) }
 
+func (d desk) Agents(tenant int64) []*call.Agent { return d.n.replica.View().AgentsOf(tenant) }
+
 func (d desk) Session(hash []byte) (call.Session, bool) {
 	return value(d.n.replica.View().Session(hash))
 }

@@ -54,8 +54,8 @@ func (n *Node) liveTenant(v *replica.View, id int64, t *tenantRules) *edgev1.Liv
 func longestSince(v *replica.View, tenant int64, queue string) int64 {
 	var oldest int64
 	for c := range v.Queue(tenant, queue) {
-		if oldest == 0 || c.EnqueuedAt < oldest {
-			oldest = c.EnqueuedAt
+		if since := c.WaitingSince(); oldest == 0 || since < oldest {
+			oldest = since
 		}
 	}
 	return oldest

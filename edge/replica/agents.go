@@ -96,7 +96,7 @@ func (m *machine) settle(g *call.Agent) {
 }
 
 // afterCall sends the agent of an ended conversation to wrap-up.
-func (m *machine) afterCall(row *call.Call, end call.CallEnd) *call.Agent {
+func (m *machine) afterCall(row *call.Call, endedBy string, wrapUp int64) *call.Agent {
 	agent, ok := m.agent(row.AgentID)
 	if !ok {
 		return nil
@@ -109,13 +109,13 @@ func (m *machine) afterCall(row *call.Call, end call.CallEnd) *call.Agent {
 	} else {
 		m.enter(g, call.AgentWrapUp, "")
 		g.WrapStarted = m.t.at
-		if end.WrapUp > 0 {
-			g.WrapDeadline = m.t.at + end.WrapUp
+		if wrapUp > 0 {
+			g.WrapDeadline = m.t.at + wrapUp
 		}
 	}
 	g.LastCall = &call.CallSummary{
 		ID: row.ID, Caller: row.Caller, Called: row.Called, QueueID: row.QueueID, EnqueuedAt: row.EnqueuedAt,
-		TalkingAt: row.TalkingSince, EndedAt: m.t.at, EndReason: end.EndedBy, Menu: row.Menu,
+		TalkingAt: row.TalkingSince, EndedAt: m.t.at, EndReason: endedBy, Menu: row.Menu,
 	}
 	m.keepAgent(agent, g)
 	return g
@@ -157,12 +157,17 @@ func (m *machine) wrapUpEnd(c call.WrapUpEnd) call.Result {
 	return call.Result{Agent: g}
 }
 
-// endWrapUp writes the fact; the state is left to the caller.
+// endWrapUp writes the fact, or leaves it with a call that goes on with somebody
+// else, because a call's facts begin with its own. The state is left to the caller.
 func (m *machine) endWrapUp(g *call.Agent, automatic bool) {
-	m.factMessage(g.Tenant, "wrap_up", &edgev1.WrapUp{
-		CallId: g.LastCall.ID, AgentId: g.ID, Code: g.WrapCode, Note: g.WrapNote,
-		StartedAt: g.WrapStarted, EndedAt: m.t.at, Automatic: automatic,
-	})
+	w := call.WrapUp{AgentID: g.ID, Code: g.WrapCode, Note: g.WrapNote, StartedAt: g.WrapStarted, EndedAt: m.t.at, Automatic: automatic}
+	if old, live := m.call(g.LastCall.ID); live {
+		row := editCall(old)
+		row.WrapUps = append(slices.Clone(row.WrapUps), w)
+		m.keepCall(old, row)
+	} else {
+		m.factMessage(g.Tenant, "wrap_up", wrapUpRecord(g.LastCall.ID, w))
+	}
 	g.WrapCode, g.WrapNote, g.WrapStarted, g.WrapDeadline = "", "", 0, 0
 }
 

@@ -157,18 +157,28 @@ func (m *machine) callEnd(c call.CallEnd) call.Result {
 		if old.Phase == call.PhaseOffered {
 			res.Agent = m.withdraw(row, outcome)
 		}
-		m.leaveQueue(row, leftBecause(c.EndedBy))
-	case call.PhaseTalking:
-		m.endHold(row)
-		if n := len(row.Talks); n > 0 {
-			row.Talks = slices.Clone(row.Talks)
-			row.Talks[n-1].EndedAt = m.t.at
+		if waits(old) {
+			m.leaveQueue(row, leftBecause(c.EndedBy))
 		}
-		res.Agent = m.afterCall(row, c)
+	case call.PhaseTalking:
+		res.Agent = m.endTalk(row, c.EndedBy, c.WrapUp)
 	}
 	m.factMessage(row.Tenant, "call", callRecord(row, c, m.t.at))
+	for _, w := range row.WrapUps {
+		m.factMessage(row.Tenant, "wrap_up", wrapUpRecord(row.ID, w))
+	}
 	m.keepCall(old, nil)
 	return res
+}
+
+// endTalk ends the conversation with the call's agent, who goes to wrap-up.
+func (m *machine) endTalk(row *call.Call, endedBy string, wrapUp int64) *call.Agent {
+	m.endHold(row)
+	if n := len(row.Talks); n > 0 {
+		row.Talks = slices.Clone(row.Talks)
+		row.Talks[n-1].EndedAt = m.t.at
+	}
+	return m.afterCall(row, endedBy, wrapUp)
 }
 
 func leftBecause(endedBy string) string {
@@ -200,8 +210,20 @@ func callRecord(c *call.Call, end call.CallEnd, at int64) *edgev1.CallRecord {
 	for _, t := range c.Talks {
 		rec.Talks = append(rec.Talks, &edgev1.TalkSegment{AgentId: t.AgentID, StartedAt: t.StartedAt, EndedAt: t.EndedAt, HeldUs: t.Held})
 	}
+	for _, t := range c.Transfers {
+		rec.Transfers = append(rec.Transfers, &edgev1.Transfer{
+			At: t.At, ByAgent: t.By, QueueId: t.QueueID, AgentId: t.AgentID, EndedAt: t.EndedAt, Outcome: t.Outcome,
+		})
+	}
 	for _, v := range c.Moves {
 		rec.Moves = append(rec.Moves, &edgev1.Move{At: v.At, FromNode: v.From, ToNode: v.To, GapUs: v.Gap})
 	}
 	return rec
+}
+
+func wrapUpRecord(callID string, w call.WrapUp) *edgev1.WrapUp {
+	return &edgev1.WrapUp{
+		CallId: callID, AgentId: w.AgentID, Code: w.Code, Note: w.Note,
+		StartedAt: w.StartedAt, EndedAt: w.EndedAt, Automatic: w.Automatic,
+	}
 }

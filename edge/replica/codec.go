@@ -81,6 +81,7 @@ var decoders = map[call.Type]func([]byte) (call.Command, error){
 	call.TypeInbox:           decode[call.Inbox],
 	call.TypeTicketUse:       decode[call.TicketUse],
 	call.TypeSetLevel:        decode[call.SetLevel],
+	call.TypeTransferCall:    decode[call.TransferCall],
 }
 
 func decode[T call.Command](body []byte) (call.Command, error) {

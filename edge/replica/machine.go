@@ -102,6 +102,8 @@ func (m *machine) do(cmd call.Command) (call.Result, error) {
 		return m.connect(c), nil
 	case call.Hold:
 		return m.hold(c), nil
+	case call.TransferCall:
+		return m.transferCall(c), nil
 	case call.Dialog:
 		return m.dialog(c), nil
 	case call.CallEnd:

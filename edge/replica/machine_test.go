@@ -63,7 +63,7 @@ func (w *author) queueID() string { return fmt.Sprintf("queue-%d", w.rng.IntN(te
 func (w *author) nodeName() string { return fmt.Sprintf("node-%d", 1+w.rng.IntN(3)) }
 
 func (w *author) command() call.Command {
-	switch w.rng.IntN(30) {
+	switch w.rng.IntN(32) {
 	case 0, 1, 2, 3, 4:
 		w.calls++
 		return call.CallStart{
@@ -96,6 +96,16 @@ func (w *author) command() call.Command {
 	case 17, 18, 19:
 		by := []string{"caller", "agent", "flow", "lost", "max_wait"}[w.rng.IntN(5)]
 		return call.CallEnd{CallID: w.pick(w.callIDs()), EndedBy: by, WrapUp: int64(w.rng.IntN(3)) * 10_000_000}
+	case 30, 31:
+		id := w.pick(w.callIDs(call.PhaseTalking))
+		c, _ := w.m.call(id)
+		x := call.TransferCall{CallID: id, By: agentOf(c), Timeout: 15_000_000, WrapUp: int64(w.rng.IntN(2)) * 10_000_000}
+		if w.rng.IntN(3) == 0 {
+			x.QueueID, x.MaxWaiting = w.queueID(), uint32(w.rng.IntN(2)*15)
+		} else {
+			x.AgentID = w.agentID()
+		}
+		return x
 	case 20:
 		return call.Segment{CallID: w.pick(w.callIDs())}
 	case 21:
@@ -231,6 +241,7 @@ func TestMachinesFedTheSameLogAreEqual(t *testing.T) {
 		seeds = 3
 	}
 	total := map[call.Phase]int{}
+	direct := 0
 	for seed := range seeds {
 		a, b := newMachine(call.FeatureLevel), newMachine(call.FeatureLevel)
 		w := &author{rng: rand.New(rand.NewPCG(uint64(seed), 7)), m: a, at: 1_700_000_000_000_000, nodes: map[string]int{}}
@@ -259,6 +270,9 @@ func TestMachinesFedTheSameLogAreEqual(t *testing.T) {
 			}
 			for c := range v.Calls() {
 				total[c.Phase]++
+				if c.Direct {
+					direct++
+				}
 			}
 			switch w.rng.IntN(40) {
 			case 0: // b is restarted from a snapshot
@@ -290,6 +304,9 @@ func TestMachinesFedTheSameLogAreEqual(t *testing.T) {
 			t.Errorf("phase %s was seen %d times only: the log is too tame", p, total[p])
 		}
 	}
+	if direct < 20 {
+		t.Errorf("a colleague was rung %d times only: the log is too tame", direct)
+	}
 }
 
 func TestUnknownCommandStops(t *testing.T) {
@@ -306,7 +323,7 @@ func TestUnknownCommandStops(t *testing.T) {
 
 // Every type has a decoder and a case in the machine.
 func TestEveryTypeIsKnown(t *testing.T) {
-	for typ := call.TypeCallStart; typ <= call.TypeSetLevel; typ++ {
+	for typ := call.TypeCallStart; typ <= call.TypeTransferCall; typ++ {
 		read, ok := decoders[typ]
 		if !ok {
 			t.Errorf("type %d has no decoder", typ)

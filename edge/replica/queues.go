@@ -21,10 +21,15 @@ func (m *machine) enqueue(c call.Enqueue) call.Result {
 	row.Phase, row.QueueID, row.Priority, row.EnqueuedAt = call.PhaseQueued, c.QueueID, c.Priority, m.t.at
 	row.FlowState = c.FlowState
 	m.choose(row, c.Choice)
-	row.Visits = append(slices.Clone(row.Visits), call.QueueVisit{QueueID: c.QueueID, EnqueuedAt: m.t.at})
-	m.countDay(row, func(d *call.QueueDay) { d.Offered++ })
+	m.beginVisit(row)
 	m.keepCall(old, row)
 	return call.Result{Call: row}
+}
+
+// beginVisit begins and counts a stay in the queue the row names.
+func (m *machine) beginVisit(row *call.Call) {
+	row.Visits = append(slices.Clone(row.Visits), call.QueueVisit{QueueID: row.QueueID, EnqueuedAt: m.t.at})
+	m.countDay(row, func(d *call.QueueDay) { d.Offered++ })
 }
 
 func (m *machine) dequeue(c call.Dequeue) call.Result {
@@ -49,7 +54,7 @@ func (m *machine) dequeue(c call.Dequeue) call.Result {
 
 // leaveQueue ends the visit and counts it, for every way out but an answer.
 func (m *machine) leaveQueue(row *call.Call, outcome string) {
-	wait := m.t.at - row.EnqueuedAt
+	wait := m.t.at - row.WaitingSince()
 	endVisit(row, m.t.at, outcome)
 	if outcome != "abandoned" {
 		return
@@ -96,16 +101,18 @@ func (m *machine) assign(c call.Assign) call.Result {
 	return call.Result{Call: row, Agent: g}
 }
 
-// endOffer closes the offer in the visit and clears it from the call.
+// endOffer closes the offer, in the visit or the transfer, and clears it from the call.
 func (m *machine) endOffer(row *call.Call, outcome string) {
-	if n := len(row.Visits); n > 0 && len(row.Visits[n-1].Offers) > 0 {
+	if row.Direct {
+		m.endTransfer(row, outcome)
+	} else if n := len(row.Visits); n > 0 && len(row.Visits[n-1].Offers) > 0 {
 		row.Visits = slices.Clone(row.Visits)
 		v := &row.Visits[n-1]
 		v.Offers = slices.Clone(v.Offers)
 		o := &v.Offers[len(v.Offers)-1]
 		o.EndedAt, o.Outcome = m.t.at, outcome
 	}
-	row.OfferedAt, row.OfferDeadline = 0, 0
+	row.OfferedAt, row.OfferDeadline, row.Direct = 0, 0, false
 }
 
 // withdraw ends the offer of a call that leaves the queue: the agent is ready
@@ -148,10 +155,15 @@ func (m *machine) offerEnd(c call.OfferEnd) call.Result {
 	return call.Result{Call: row, Agent: g}
 }
 
-// backToQueue lets an offered call wait again where it was.
+// backToQueue lets an offered call wait again where it was; one that was
+// transferred, where it came from.
 func (m *machine) backToQueue(row *call.Call, outcome string) {
+	direct := row.Direct
 	m.endOffer(row, outcome)
 	row.Phase, row.AgentID = call.PhaseQueued, ""
+	if direct {
+		m.beginVisit(row)
+	}
 }
 
 func (m *machine) connect(c call.Connect) call.Result {
@@ -164,23 +176,30 @@ func (m *machine) connect(c call.Connect) call.Result {
 		return refused(call.RefusedState)
 	}
 	row, g := editCall(old), editAgent(agent)
-	wait := m.t.at - old.EnqueuedAt
+	if !old.Direct {
+		m.answered(row)
+	}
 	m.endOffer(row, "accepted")
-	endVisit(row, m.t.at, "answered")
 	row.Phase, row.TalkingSince = call.PhaseTalking, m.t.at
 	row.Talks = append(slices.Clone(row.Talks), call.Talk{AgentID: agent.ID, StartedAt: m.t.at})
-	m.countDay(row, func(d *call.QueueDay) {
-		d.Answered++
-		if wait <= row.ServiceLevel {
-			d.AnsweredInLevel++
-		}
-	})
 	rollDay(g, row.DayStart)
 	m.enter(g, call.AgentTalking, "")
 	g.WrapCode, g.WrapNote, g.WrapStarted, g.WrapDeadline, g.LastCall = "", "", 0, 0, nil
 	m.keepCall(old, row)
 	m.keepAgent(agent, g)
 	return call.Result{Call: row, Agent: g}
+}
+
+// answered ends the stay in the queue with an answer and counts it.
+func (m *machine) answered(row *call.Call) {
+	wait := m.t.at - row.WaitingSince()
+	endVisit(row, m.t.at, "answered")
+	m.countDay(row, func(d *call.QueueDay) {
+		d.Answered++
+		if wait <= row.ServiceLevel {
+			d.AnsweredInLevel++
+		}
+	})
 }
 
 // countDay counts in the queue's day, which begins anew with the first call of

@@ -165,7 +165,10 @@ func (t *tables) copy() *tables {
 	return &c
 }
 
-func waits(c *call.Call) bool { return c.Phase == call.PhaseQueued || c.Phase == call.PhaseOffered }
+// waits says whether a call has a place in a queue; an offer of a colleague has none.
+func waits(c *call.Call) bool {
+	return c.Phase == call.PhaseQueued || c.Phase == call.PhaseOffered && !c.Direct
+}
 
 // putCall replaces a call's row and everything found by it. A nil row removes
 // the call. Where the key is the same, the row is only exchanged.

@@ -187,6 +187,12 @@ func (s *Service) apply(ctx context.Context, key string, cmd call.Command) (call
 		return res, fault.Wrap(err, fault.Unavailable, "fault.site.no_quorum").WithRetry(time.Second)
 	case res.Refused == call.RefusedNotFound:
 		return res, fault.New(fault.NotFound, "fault.call.gone")
+	case res.Refused == call.RefusedLevel:
+		return res, fault.New(fault.Unavailable, "fault.site.upgrading").WithRetry(time.Second)
+	case res.Refused == call.RefusedBusy:
+		return res, fault.New(fault.Conflict, "fault.transfer.busy")
+	case res.Refused == call.RefusedLimit:
+		return res, fault.New(fault.Conflict, "fault.transfer.queue_full")
 	case res.Refused != "":
 		return res, fault.New(fault.Conflict, "fault.agent.state")
 	}

@@ -71,5 +71,5 @@ func (s *Service) command(ctx context.Context, id string, run func(ctx context.C
 	if newer, ok := s.site.Call(id); ok {
 		c = newer
 	}
-	return callMessage(c, queueName(s.site.Config(c.Tenant), c.QueueID), nodeURL(s.site.Nodes(), c.Owner)), nil
+	return callMessage(s.site, c), nil
 }

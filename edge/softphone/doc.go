@@ -27,6 +27,8 @@ type Site interface {
 	Now() int64
 	Apply(ctx context.Context, key string, cmd call.Command) (call.Result, error)
 	Agent(id string) (call.Agent, bool)
+	// Agents of the tenant, also those who have signed out.
+	Agents(tenant int64) []*call.Agent
 	Call(id string) (call.Call, bool)
 	Session(hash []byte) (call.Session, bool)
 	// Ticket tells whether a ticket with this hash is unspent as this node knows.

@@ -231,7 +231,7 @@ func (d *deskStream) current() (*agentv1.Agent, map[string]*agentv1.Call) {
 	calls := map[string]*agentv1.Call{}
 	if a.CallID != "" {
 		if c, ok := d.site.Call(a.CallID); ok && c.AgentID == a.ID && c.Tenant == a.Tenant {
-			calls[c.ID] = callMessage(c, queueName(cfg, c.QueueID), nodeURL(d.site.Nodes(), c.Owner))
+			calls[c.ID] = callMessage(d.site, c)
 		}
 	}
 	if a.State == call.AgentWrapUp && a.LastCall != nil {

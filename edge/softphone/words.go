@@ -53,13 +53,17 @@ func agentState(s call.AgentState) agentv1.AgentState {
 }
 
 // callMessage shows a live call to the agent it is offered to or talks with.
-func callMessage(c call.Call, queueName, ownerURL string) *agentv1.Call {
+func callMessage(site Site, c call.Call) *agentv1.Call {
 	m := &agentv1.Call{
 		Id: c.ID, Rev: c.Rev, Caller: c.Caller, CallerName: c.CallerName, Called: c.Called,
-		QueueId: c.QueueID, QueueName: queueName, EnqueuedAt: stamp(c.EnqueuedAt),
+		QueueId: c.QueueID, QueueName: queueName(site.Config(c.Tenant), c.QueueID), EnqueuedAt: stamp(c.WaitingSince()),
 		OfferedAt: stamp(c.OfferedAt), OfferDeadline: stamp(c.OfferDeadline),
 		TalkingSince: stamp(c.TalkingSince), MenuPath: menuPath(c.Menu),
-		Held: c.Held, Recording: c.Segment > 0, NodeUrl: ownerURL,
+		Held: c.Held, Recording: c.Segment > 0, NodeUrl: nodeURL(site.Nodes(), c.Owner),
+	}
+	if n := len(c.Transfers); n > 0 {
+		by, _ := site.Agent(c.Transfers[n-1].By)
+		m.TransferredBy = by.Name
 	}
 	switch {
 	case c.Phase == call.PhaseOffered:
@@ -118,14 +122,7 @@ func statsMessage(a call.Agent, now int64) *agentv1.Stats {
 	}
 }
 
-func queueName(cfg *edgev1.TenantConfig, id string) string {
-	for _, q := range cfg.GetQueues() {
-		if q.GetId() == id {
-			return q.GetName()
-		}
-	}
-	return ""
-}
+func queueName(cfg *edgev1.TenantConfig, id string) string { return queueOf(cfg, id).GetName() }
 
 func nodeMessages(nodes []call.NodeInfo) []*agentv1.Node {
 	out := make([]*agentv1.Node, 0, len(nodes))

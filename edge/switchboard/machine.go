@@ -158,7 +158,7 @@ func (m *machine) resume(now int64) {
 		m.flowInput(ivr.Input{Kind: ivr.Begin})
 		return
 	}
-	m.enterPhase(call.PhaseFlow, now)
+	m.enterPhase(call.Call{Phase: call.PhaseFlow}, now)
 }
 
 // setRow takes a newer row and reacts to what changed.
@@ -176,10 +176,10 @@ func (m *machine) setRow(row call.Call, now int64) {
 		m.do(finish{})
 	case row.Phase != old.Phase:
 		m.leavePhase(old.Phase)
-		m.enterPhase(old.Phase, now)
+		m.enterPhase(old, now)
 	case row.Phase == call.PhaseOffered && row.AgentID != old.AgentID:
 		m.leavePhase(old.Phase)
-		m.enterPhase(old.Phase, now)
+		m.enterPhase(old, now)
 	case row.Phase == call.PhaseTalking && row.Held != old.Held:
 		m.connectAudio()
 	}
@@ -200,7 +200,7 @@ func (m *machine) leavePhase(p call.Phase) {
 	}
 }
 
-func (m *machine) enterPhase(from call.Phase, now int64) {
+func (m *machine) enterPhase(old call.Call, now int64) {
 	q := m.rules.Queue(m.row.Tenant, m.row.QueueID)
 	switch m.row.Phase {
 	case call.PhaseFlow:
@@ -209,7 +209,8 @@ func (m *machine) enterPhase(from call.Phase, now int64) {
 		m.stop(timerMaxWait)
 		m.flowInput(ivr.Input{Kind: ivr.LeftQueue})
 	case call.PhaseQueued, call.PhaseOffered:
-		if from == call.PhaseFlow || from == call.PhaseTalking || m.interrupted {
+		waited := old.Phase != call.PhaseFlow && old.Phase != call.PhaseTalking && !old.Direct
+		if m.row.Direct || !waited || m.interrupted {
 			m.wait(q, now)
 		}
 		if m.row.Phase == call.PhaseOffered {
@@ -223,16 +224,21 @@ func (m *machine) enterPhase(from call.Phase, now int64) {
 	}
 }
 
-// wait starts music and announcements. The first position is said at once.
+// wait starts music and announcements. The first position is said at once; while
+// a colleague is rung there is no place to be told.
 func (m *machine) wait(q QueueRules, now int64) {
 	m.interrupted = false
+	if m.row.Direct {
+		m.music(q)
+		return
+	}
 	if q.PositionEvery > 0 {
 		m.sayPlace()
 	} else {
 		m.music(q)
 	}
 	if q.MaxWait > 0 {
-		m.start(timerMaxWait, max(0, m.row.EnqueuedAt+q.MaxWait-now))
+		m.start(timerMaxWait, max(0, m.row.WaitingSince()+q.MaxWait-now))
 	}
 }
 

@@ -95,9 +95,9 @@ func (b *bench) apply(cmd call.Command) call.Result {
 	case call.Dequeue:
 		r.Phase = call.PhaseFlow
 	case call.OfferEnd:
-		r.Phase, r.AgentID = call.PhaseQueued, ""
+		r.Phase, r.AgentID, r.Direct = call.PhaseQueued, "", false
 	case call.Connect:
-		r.Phase = call.PhaseTalking
+		r.Phase, r.Direct = call.PhaseTalking, false
 	case call.Hold:
 		r.Held = c.On
 	case call.CallEnd:
@@ -435,4 +435,78 @@ func TestAgentLostWhileTalking(t *testing.T) {
 	b.row.Phase, b.row.AgentID = call.PhaseQueued, ""
 	b.row.Rev++
 	b.want(rowChanged{row: b.row}, "unjoin closeAgent music:music")
+}
+
+// Given away by the agent: the caller hears music, in whatever way it goes on.
+func TestTransferredToAQueue(t *testing.T) {
+	b := newBench(t, QueueRules{PositionEvery: 30})
+	b.toQueueAnnounced()
+	b.want(b.offered("a1"), "timer:offer")
+	b.want(agentLegUp{agentID: "a1", legID: "l1"}, "")
+	b.want(b.ask(askAccept, "a1", false), "stop:position stopSay join commit:Connect stop:offer reply")
+	b.row.Phase, b.row.AgentID, b.row.QueueID = call.PhaseQueued, "", "q2"
+	b.row.Rev++
+	b.want(rowChanged{row: b.row}, "unjoin closeAgent sayPlace")
+	b.want(played{token: b.m.saying}, "music:music timer:position")
+}
+
+func (b *bench) toQueueAnnounced() {
+	b.t.Helper()
+	start := call.Call{ID: "c1", Tenant: 7, Owner: "n1", FlowState: ivr.State{Node: "greeting"}.Encode()}
+	b.want(begin{row: start}, "commit:CallStart answer record say:greeting")
+	b.want(digit{key: '1'}, "commit:Enqueue sayPlace")
+	b.want(played{token: b.m.saying}, "music:music timer:position")
+}
+
+func TestTransferredToAnAgent(t *testing.T) {
+	b := newBench(t, QueueRules{PositionEvery: 30, MaxWait: 600_000_000})
+	b.toTransfer("a2")
+	b.want(agentLegUp{agentID: "a2", legID: "l2"}, "")
+	b.want(b.ask(askAccept, "a2", false), "stopSay join commit:Connect stop:offer reply")
+	b.want(agentLegDown{legID: "l1"}, "") // of the agent who gave the call away
+}
+
+// toTransfer: a1 talked and gave the call to the agent, who is rung.
+func (b *bench) toTransfer(agent string) {
+	b.t.Helper()
+	start := call.Call{ID: "c1", Tenant: 7, Owner: "n1", FlowState: ivr.State{Node: "greeting"}.Encode()}
+	b.do(begin{row: start})
+	b.do(digit{key: '1'})
+	b.do(b.offered("a1"))
+	b.do(agentLegUp{agentID: "a1", legID: "l1"})
+	b.do(b.ask(askAccept, "a1", false))
+	if b.row.Phase != call.PhaseTalking {
+		b.t.Fatalf("%s", b.row.Phase)
+	}
+	b.row.Direct = true
+	b.want(b.offered(agent), "unjoin closeAgent music:music timer:offer")
+}
+
+func TestTransferNotAnswered(t *testing.T) {
+	b := newBench(t, QueueRules{PositionEvery: 30, MaxWait: 600_000_000})
+	b.toTransfer("a2")
+	b.now = b.row.OfferDeadline
+	// No longer rung but in the queue: the place is said, the longest wait runs.
+	b.want(timer{kind: timerOffer, token: b.m.timers[timerOffer]}, "commit:OfferEnd sayPlace timer:maxwait")
+}
+
+// A colleague's answer that is refused leaves the caller with music: no place
+// is told while the colleague is still rung.
+func TestTransferAnswerRefused(t *testing.T) {
+	b := newBench(t, QueueRules{PositionEvery: 30, MaxWait: 600_000_000})
+	b.toTransfer("a2")
+	b.do(agentLegUp{agentID: "a2", legID: "l2"})
+	b.refuse[call.TypeConnect] = call.RefusedState
+	conflict := fault.New(fault.Conflict, "fault.call.state").Error()
+	b.want(b.ask(askAccept, "a2", false), "stopSay join commit:Connect unjoin music:music reply:"+conflict)
+}
+
+func TestTakeoverWhileAColleagueIsRung(t *testing.T) {
+	row := call.Call{
+		ID: "c1", Rev: 9, Owner: "n1", Phase: call.PhaseOffered, QueueID: "q1", AgentID: "a2", Direct: true,
+		OfferDeadline: 9_000_000, FlowState: ivr.State{Node: "support"}.Encode(),
+	}
+	b := newBench(t, QueueRules{PositionEvery: 30})
+	b.row = row
+	b.want(restored{row: row}, "commit:Moved record music:music timer:offer")
 }

@@ -2,6 +2,7 @@ import type { I18n } from '@lingui/core'
 import { msg } from '@lingui/core/macro'
 import {
   type Icon,
+  IconArrowForwardUp,
   IconArrowsExchange,
   IconBell,
   IconBellOff,
@@ -94,6 +95,16 @@ export function eventWords(kind: string, params: Params, i18n: I18n): EventWords
     }
     case 'held':
       return { icon: IconPhonePause, text: i18n._(msg`${agent} put the caller on hold`) }
+    case 'transferred':
+      return { icon: IconArrowForwardUp, text: i18n._(msg`${agent} passed the caller on to ${params.to || queue}`) }
+    case 'transfer_ended': {
+      const to = params.to || i18n._(msg`an agent`)
+      return {
+        icon: IconBellOff,
+        text: i18n._(msg`No longer rang at ${to}`),
+        detail: say(known(outcomes, params.outcome)),
+      }
+    }
     case 'moved': {
       const { from = '', to = '' } = params
       const seconds = new Intl.NumberFormat(i18n.locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(

@@ -1287,7 +1287,9 @@ type Call struct {
 	WrapUpCode string `protobuf:"bytes,21,opt,name=wrap_up_code,json=wrapUpCode,proto3" json:"wrap_up_code,omitempty"`
 	WrapUpNote string `protobuf:"bytes,22,opt,name=wrap_up_note,json=wrapUpNote,proto3" json:"wrap_up_note,omitempty"`
 	// "moved, paused 0.7 s": set after a takeover.
-	MovedAt       *timestamppb.Timestamp `protobuf:"bytes,23,opt,name=moved_at,json=movedAt,proto3" json:"moved_at,omitempty"`
+	MovedAt *timestamppb.Timestamp `protobuf:"bytes,23,opt,name=moved_at,json=movedAt,proto3" json:"moved_at,omitempty"`
+	// Name of the agent who passed the caller on last, if anybody did.
+	TransferredBy string `protobuf:"bytes,24,opt,name=transferred_by,json=transferredBy,proto3" json:"transferred_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1481,6 +1483,13 @@ func (x *Call) GetMovedAt() *timestamppb.Timestamp {
 		return x.MovedAt
 	}
 	return nil
+}
+
+func (x *Call) GetTransferredBy() string {
+	if x != nil {
+		return x.TransferredBy
+	}
+	return ""
 }
 
 type Stats struct {
@@ -1958,6 +1967,344 @@ func (x *SendDigitsRequest) GetDigits() string {
 	return ""
 }
 
+type TransferRequest struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	CallId         string                 `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	IdempotencyKey string                 `protobuf:"bytes,2,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	// The target: exactly one of these.
+	QueueId       string `protobuf:"bytes,3,opt,name=queue_id,json=queueId,proto3" json:"queue_id,omitempty"`
+	AgentId       string `protobuf:"bytes,4,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransferRequest) Reset() {
+	*x = TransferRequest{}
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransferRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransferRequest) ProtoMessage() {}
+
+func (x *TransferRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransferRequest.ProtoReflect.Descriptor instead.
+func (*TransferRequest) Descriptor() ([]byte, []int) {
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *TransferRequest) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
+func (x *TransferRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *TransferRequest) GetQueueId() string {
+	if x != nil {
+		return x.QueueId
+	}
+	return ""
+}
+
+func (x *TransferRequest) GetAgentId() string {
+	if x != nil {
+		return x.AgentId
+	}
+	return ""
+}
+
+type ListTargetsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Part of a name, any case; empty for all.
+	Query string `protobuf:"bytes,1,opt,name=query,proto3" json:"query,omitempty"`
+	// At most this many of each kind; 0 is 20.
+	Limit         uint32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTargetsRequest) Reset() {
+	*x = ListTargetsRequest{}
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTargetsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTargetsRequest) ProtoMessage() {}
+
+func (x *ListTargetsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTargetsRequest.ProtoReflect.Descriptor instead.
+func (*ListTargetsRequest) Descriptor() ([]byte, []int) {
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ListTargetsRequest) GetQuery() string {
+	if x != nil {
+		return x.Query
+	}
+	return ""
+}
+
+func (x *ListTargetsRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type ListTargetsResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Queues []*TargetQueue         `protobuf:"bytes,1,rep,name=queues,proto3" json:"queues,omitempty"`
+	Agents []*TargetAgent         `protobuf:"bytes,2,rep,name=agents,proto3" json:"agents,omitempty"`
+	// More match than are listed.
+	More          bool `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTargetsResponse) Reset() {
+	*x = ListTargetsResponse{}
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTargetsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTargetsResponse) ProtoMessage() {}
+
+func (x *ListTargetsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTargetsResponse.ProtoReflect.Descriptor instead.
+func (*ListTargetsResponse) Descriptor() ([]byte, []int) {
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ListTargetsResponse) GetQueues() []*TargetQueue {
+	if x != nil {
+		return x.Queues
+	}
+	return nil
+}
+
+func (x *ListTargetsResponse) GetAgents() []*TargetAgent {
+	if x != nil {
+		return x.Agents
+	}
+	return nil
+}
+
+func (x *ListTargetsResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+type TargetQueue struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Id      string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name    string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Waiting uint32                 `protobuf:"varint,3,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// Agents of the queue who are ready now.
+	Ready         uint32                 `protobuf:"varint,4,opt,name=ready,proto3" json:"ready,omitempty"`
+	LongestSince  *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=longest_since,json=longestSince,proto3" json:"longest_since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TargetQueue) Reset() {
+	*x = TargetQueue{}
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TargetQueue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TargetQueue) ProtoMessage() {}
+
+func (x *TargetQueue) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TargetQueue.ProtoReflect.Descriptor instead.
+func (*TargetQueue) Descriptor() ([]byte, []int) {
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *TargetQueue) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *TargetQueue) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *TargetQueue) GetWaiting() uint32 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+func (x *TargetQueue) GetReady() uint32 {
+	if x != nil {
+		return x.Ready
+	}
+	return 0
+}
+
+func (x *TargetQueue) GetLongestSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LongestSince
+	}
+	return nil
+}
+
+type TargetAgent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name  string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	State AgentState             `protobuf:"varint,3,opt,name=state,proto3,enum=trunkline.agent.v1.AgentState" json:"state,omitempty"`
+	Since *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
+	// A call would reach them now.
+	Ringable      bool `protobuf:"varint,5,opt,name=ringable,proto3" json:"ringable,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TargetAgent) Reset() {
+	*x = TargetAgent{}
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TargetAgent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TargetAgent) ProtoMessage() {}
+
+func (x *TargetAgent) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TargetAgent.ProtoReflect.Descriptor instead.
+func (*TargetAgent) Descriptor() ([]byte, []int) {
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *TargetAgent) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *TargetAgent) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *TargetAgent) GetState() AgentState {
+	if x != nil {
+		return x.State
+	}
+	return AgentState_AGENT_STATE_UNSPECIFIED
+}
+
+func (x *TargetAgent) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *TargetAgent) GetRingable() bool {
+	if x != nil {
+		return x.Ringable
+	}
+	return false
+}
+
 type WrapUpRequest struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	CallId         string                 `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
@@ -1971,7 +2318,7 @@ type WrapUpRequest struct {
 
 func (x *WrapUpRequest) Reset() {
 	*x = WrapUpRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[25]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1983,7 +2330,7 @@ func (x *WrapUpRequest) String() string {
 func (*WrapUpRequest) ProtoMessage() {}
 
 func (x *WrapUpRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[25]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1996,7 +2343,7 @@ func (x *WrapUpRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WrapUpRequest.ProtoReflect.Descriptor instead.
 func (*WrapUpRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{25}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *WrapUpRequest) GetCallId() string {
@@ -2044,7 +2391,7 @@ type DialRequest struct {
 
 func (x *DialRequest) Reset() {
 	*x = DialRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[26]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2056,7 +2403,7 @@ func (x *DialRequest) String() string {
 func (*DialRequest) ProtoMessage() {}
 
 func (x *DialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[26]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2069,7 +2416,7 @@ func (x *DialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialRequest.ProtoReflect.Descriptor instead.
 func (*DialRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{26}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DialRequest) GetTicket() string {
@@ -2098,7 +2445,7 @@ type DialResponse struct {
 
 func (x *DialResponse) Reset() {
 	*x = DialResponse{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[27]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2110,7 +2457,7 @@ func (x *DialResponse) String() string {
 func (*DialResponse) ProtoMessage() {}
 
 func (x *DialResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[27]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2123,7 +2470,7 @@ func (x *DialResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialResponse.ProtoReflect.Descriptor instead.
 func (*DialResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{27}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DialResponse) GetCallId() string {
@@ -2157,7 +2504,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[28]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2169,7 +2516,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[28]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2182,7 +2529,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{28}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *WatchRequest) GetCallId() string {
@@ -2212,7 +2559,7 @@ type CallerEvent struct {
 
 func (x *CallerEvent) Reset() {
 	*x = CallerEvent{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[29]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2224,7 +2571,7 @@ func (x *CallerEvent) String() string {
 func (*CallerEvent) ProtoMessage() {}
 
 func (x *CallerEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[29]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2237,7 +2584,7 @@ func (x *CallerEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallerEvent.ProtoReflect.Descriptor instead.
 func (*CallerEvent) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{29}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CallerEvent) GetState() string {
@@ -2279,7 +2626,7 @@ type PressRequest struct {
 
 func (x *PressRequest) Reset() {
 	*x = PressRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[30]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2291,7 +2638,7 @@ func (x *PressRequest) String() string {
 func (*PressRequest) ProtoMessage() {}
 
 func (x *PressRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[30]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2304,7 +2651,7 @@ func (x *PressRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PressRequest.ProtoReflect.Descriptor instead.
 func (*PressRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{30}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *PressRequest) GetCallId() string {
@@ -2338,7 +2685,7 @@ type EndRequest struct {
 
 func (x *EndRequest) Reset() {
 	*x = EndRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[31]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2350,7 +2697,7 @@ func (x *EndRequest) String() string {
 func (*EndRequest) ProtoMessage() {}
 
 func (x *EndRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[31]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2363,7 +2710,7 @@ func (x *EndRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndRequest.ProtoReflect.Descriptor instead.
 func (*EndRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{31}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *EndRequest) GetCallId() string {
@@ -2470,7 +2817,7 @@ const file_trunkline_agent_v1_agent_proto_rawDesc = "" +
 	"\vnext_reason\x18\t \x01(\tR\n" +
 	"nextReason\x12\x1b\n" +
 	"\tqueue_ids\x18\n" +
-	" \x03(\tR\bqueueIds\"\xfb\x06\n" +
+	" \x03(\tR\bqueueIds\"\xa2\a\n" +
 	"\x04Call\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x123\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1d.trunkline.agent.v1.CallStateR\x05state\x12\x16\n" +
@@ -2502,7 +2849,8 @@ const file_trunkline_agent_v1_agent_proto_rawDesc = "" +
 	"wrapUpCode\x12 \n" +
 	"\fwrap_up_note\x18\x16 \x01(\tR\n" +
 	"wrapUpNote\x125\n" +
-	"\bmoved_at\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampR\amovedAt\"\xf8\x01\n" +
+	"\bmoved_at\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampR\amovedAt\x12%\n" +
+	"\x0etransferred_by\x18\x18 \x01(\tR\rtransferredBy\"\xf8\x01\n" +
 	"\x05Stats\x120\n" +
 	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x18\n" +
 	"\ahandled\x18\x02 \x01(\rR\ahandled\x12\x16\n" +
@@ -2537,7 +2885,31 @@ const file_trunkline_agent_v1_agent_proto_rawDesc = "" +
 	"\x11SendDigitsRequest\x12!\n" +
 	"\acall_id\x18\x01 \x01(\tB\b\x92\xb5\x18\x04\b\x01@\x01R\x06callId\x121\n" +
 	"\x0fidempotency_key\x18\x02 \x01(\tB\b\x92\xb5\x18\x04\b\x01@\x01R\x0eidempotencyKey\x12 \n" +
-	"\x06digits\x18\x03 \x01(\tB\b\x92\xb5\x18\x04\b\x01\x18 R\x06digits\"\xb6\x01\n" +
+	"\x06digits\x18\x03 \x01(\tB\b\x92\xb5\x18\x04\b\x01\x18 R\x06digits\"\xad\x01\n" +
+	"\x0fTransferRequest\x12!\n" +
+	"\acall_id\x18\x01 \x01(\tB\b\x92\xb5\x18\x04\b\x01@\x01R\x06callId\x121\n" +
+	"\x0fidempotency_key\x18\x02 \x01(\tB\b\x92\xb5\x18\x04\b\x01@\x01R\x0eidempotencyKey\x12!\n" +
+	"\bqueue_id\x18\x03 \x01(\tB\x06\x92\xb5\x18\x02@\x01R\aqueueId\x12!\n" +
+	"\bagent_id\x18\x04 \x01(\tB\x06\x92\xb5\x18\x02@\x01R\aagentId\"P\n" +
+	"\x12ListTargetsRequest\x12\x1c\n" +
+	"\x05query\x18\x01 \x01(\tB\x06\x92\xb5\x18\x02\x18dR\x05query\x12\x1c\n" +
+	"\x05limit\x18\x02 \x01(\rB\x06\x92\xb5\x18\x02(dR\x05limit\"\x9b\x01\n" +
+	"\x13ListTargetsResponse\x127\n" +
+	"\x06queues\x18\x01 \x03(\v2\x1f.trunkline.agent.v1.TargetQueueR\x06queues\x127\n" +
+	"\x06agents\x18\x02 \x03(\v2\x1f.trunkline.agent.v1.TargetAgentR\x06agents\x12\x12\n" +
+	"\x04more\x18\x03 \x01(\bR\x04more\"\xa2\x01\n" +
+	"\vTargetQueue\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
+	"\awaiting\x18\x03 \x01(\rR\awaiting\x12\x14\n" +
+	"\x05ready\x18\x04 \x01(\rR\x05ready\x12?\n" +
+	"\rlongest_since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\flongestSince\"\xb5\x01\n" +
+	"\vTargetAgent\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x124\n" +
+	"\x05state\x18\x03 \x01(\x0e2\x1e.trunkline.agent.v1.AgentStateR\x05state\x120\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x1a\n" +
+	"\bringable\x18\x05 \x01(\bR\bringable\"\xb6\x01\n" +
 	"\rWrapUpRequest\x12!\n" +
 	"\acall_id\x18\x01 \x01(\tB\b\x92\xb5\x18\x04\b\x01@\x01R\x06callId\x121\n" +
 	"\x0fidempotency_key\x18\x02 \x01(\tB\b\x92\xb5\x18\x04\b\x01@\x01R\x0eidempotencyKey\x12\x1a\n" +
@@ -2591,7 +2963,7 @@ const file_trunkline_agent_v1_agent_proto_rawDesc = "" +
 	"\x12CALL_STATE_TALKING\x10\x02\x12\x13\n" +
 	"\x0fCALL_STATE_HELD\x10\x03\x12\x16\n" +
 	"\x12CALL_STATE_WRAP_UP\x10\x04\x12\x14\n" +
-	"\x10CALL_STATE_ENDED\x10\x052\xe1\a\n" +
+	"\x10CALL_STATE_ENDED\x10\x052\x98\t\n" +
 	"\fAgentService\x12[\n" +
 	"\bExchange\x12#.trunkline.agent.v1.ExchangeRequest\x1a$.trunkline.agent.v1.ExchangeResponse\"\x04\x88\xb5\x18\x01\x12Y\n" +
 	"\tSubscribe\x12$.trunkline.agent.v1.SubscribeRequest\x1a\x1e.trunkline.agent.v1.AgentEvent\"\x04\x88\xb5\x18\f0\x01\x12P\n" +
@@ -2604,7 +2976,9 @@ const file_trunkline_agent_v1_agent_proto_rawDesc = "" +
 	"\x04Hold\x12!.trunkline.agent.v1.ToggleCommand\x1a\x18.trunkline.agent.v1.Call\"\x04\x88\xb5\x18\f\x12I\n" +
 	"\x04Mute\x12!.trunkline.agent.v1.ToggleCommand\x1a\x18.trunkline.agent.v1.Call\"\x04\x88\xb5\x18\f\x12S\n" +
 	"\n" +
-	"SendDigits\x12%.trunkline.agent.v1.SendDigitsRequest\x1a\x18.trunkline.agent.v1.Done\"\x04\x88\xb5\x18\f\x12L\n" +
+	"SendDigits\x12%.trunkline.agent.v1.SendDigitsRequest\x1a\x18.trunkline.agent.v1.Done\"\x04\x88\xb5\x18\f\x12O\n" +
+	"\bTransfer\x12#.trunkline.agent.v1.TransferRequest\x1a\x18.trunkline.agent.v1.Done\"\x04\x88\xb5\x18\f\x12d\n" +
+	"\vListTargets\x12&.trunkline.agent.v1.ListTargetsRequest\x1a'.trunkline.agent.v1.ListTargetsResponse\"\x04\x88\xb5\x18\f\x12L\n" +
 	"\x06WrapUp\x12!.trunkline.agent.v1.WrapUpRequest\x1a\x19.trunkline.agent.v1.Agent\"\x04\x88\xb5\x18\f2\xc6\x02\n" +
 	"\rCallerService\x12O\n" +
 	"\x04Dial\x12\x1f.trunkline.agent.v1.DialRequest\x1a .trunkline.agent.v1.DialResponse\"\x04\x88\xb5\x18\x01\x12R\n" +
@@ -2625,7 +2999,7 @@ func file_trunkline_agent_v1_agent_proto_rawDescGZIP() []byte {
 }
 
 var file_trunkline_agent_v1_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_trunkline_agent_v1_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_trunkline_agent_v1_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_trunkline_agent_v1_agent_proto_goTypes = []any{
 	(AgentState)(0),               // 0: trunkline.agent.v1.AgentState
 	(CallState)(0),                // 1: trunkline.agent.v1.CallState
@@ -2654,20 +3028,25 @@ var file_trunkline_agent_v1_agent_proto_goTypes = []any{
 	(*CallCommand)(nil),           // 24: trunkline.agent.v1.CallCommand
 	(*ToggleCommand)(nil),         // 25: trunkline.agent.v1.ToggleCommand
 	(*SendDigitsRequest)(nil),     // 26: trunkline.agent.v1.SendDigitsRequest
-	(*WrapUpRequest)(nil),         // 27: trunkline.agent.v1.WrapUpRequest
-	(*DialRequest)(nil),           // 28: trunkline.agent.v1.DialRequest
-	(*DialResponse)(nil),          // 29: trunkline.agent.v1.DialResponse
-	(*WatchRequest)(nil),          // 30: trunkline.agent.v1.WatchRequest
-	(*CallerEvent)(nil),           // 31: trunkline.agent.v1.CallerEvent
-	(*PressRequest)(nil),          // 32: trunkline.agent.v1.PressRequest
-	(*EndRequest)(nil),            // 33: trunkline.agent.v1.EndRequest
-	(*timestamppb.Timestamp)(nil), // 34: google.protobuf.Timestamp
+	(*TransferRequest)(nil),       // 27: trunkline.agent.v1.TransferRequest
+	(*ListTargetsRequest)(nil),    // 28: trunkline.agent.v1.ListTargetsRequest
+	(*ListTargetsResponse)(nil),   // 29: trunkline.agent.v1.ListTargetsResponse
+	(*TargetQueue)(nil),           // 30: trunkline.agent.v1.TargetQueue
+	(*TargetAgent)(nil),           // 31: trunkline.agent.v1.TargetAgent
+	(*WrapUpRequest)(nil),         // 32: trunkline.agent.v1.WrapUpRequest
+	(*DialRequest)(nil),           // 33: trunkline.agent.v1.DialRequest
+	(*DialResponse)(nil),          // 34: trunkline.agent.v1.DialResponse
+	(*WatchRequest)(nil),          // 35: trunkline.agent.v1.WatchRequest
+	(*CallerEvent)(nil),           // 36: trunkline.agent.v1.CallerEvent
+	(*PressRequest)(nil),          // 37: trunkline.agent.v1.PressRequest
+	(*EndRequest)(nil),            // 38: trunkline.agent.v1.EndRequest
+	(*timestamppb.Timestamp)(nil), // 39: google.protobuf.Timestamp
 }
 var file_trunkline_agent_v1_agent_proto_depIdxs = []int32{
-	34, // 0: trunkline.agent.v1.ExchangeResponse.expires_at:type_name -> google.protobuf.Timestamp
+	39, // 0: trunkline.agent.v1.ExchangeResponse.expires_at:type_name -> google.protobuf.Timestamp
 	17, // 1: trunkline.agent.v1.ExchangeResponse.agent:type_name -> trunkline.agent.v1.Agent
 	5,  // 2: trunkline.agent.v1.ExchangeResponse.nodes:type_name -> trunkline.agent.v1.Node
-	34, // 3: trunkline.agent.v1.AgentEvent.server_time:type_name -> google.protobuf.Timestamp
+	39, // 3: trunkline.agent.v1.AgentEvent.server_time:type_name -> google.protobuf.Timestamp
 	10, // 4: trunkline.agent.v1.AgentEvent.snapshot:type_name -> trunkline.agent.v1.Snapshot
 	8,  // 5: trunkline.agent.v1.AgentEvent.heartbeat:type_name -> trunkline.agent.v1.Heartbeat
 	17, // 6: trunkline.agent.v1.AgentEvent.agent:type_name -> trunkline.agent.v1.Agent
@@ -2685,59 +3064,68 @@ var file_trunkline_agent_v1_agent_proto_depIdxs = []int32{
 	13, // 18: trunkline.agent.v1.Snapshot.wrap_up_codes:type_name -> trunkline.agent.v1.WrapUpCode
 	15, // 19: trunkline.agent.v1.Snapshot.queues:type_name -> trunkline.agent.v1.Queues
 	11, // 20: trunkline.agent.v1.Snapshot.ice_servers:type_name -> trunkline.agent.v1.IceServer
-	34, // 21: trunkline.agent.v1.SiteMode.cloud_seen_at:type_name -> google.protobuf.Timestamp
+	39, // 21: trunkline.agent.v1.SiteMode.cloud_seen_at:type_name -> google.protobuf.Timestamp
 	16, // 22: trunkline.agent.v1.Queues.queues:type_name -> trunkline.agent.v1.QueueStatus
-	34, // 23: trunkline.agent.v1.QueueStatus.longest_since:type_name -> google.protobuf.Timestamp
+	39, // 23: trunkline.agent.v1.QueueStatus.longest_since:type_name -> google.protobuf.Timestamp
 	0,  // 24: trunkline.agent.v1.Agent.state:type_name -> trunkline.agent.v1.AgentState
-	34, // 25: trunkline.agent.v1.Agent.since:type_name -> google.protobuf.Timestamp
+	39, // 25: trunkline.agent.v1.Agent.since:type_name -> google.protobuf.Timestamp
 	0,  // 26: trunkline.agent.v1.Agent.next_state:type_name -> trunkline.agent.v1.AgentState
 	1,  // 27: trunkline.agent.v1.Call.state:type_name -> trunkline.agent.v1.CallState
-	34, // 28: trunkline.agent.v1.Call.enqueued_at:type_name -> google.protobuf.Timestamp
-	34, // 29: trunkline.agent.v1.Call.offered_at:type_name -> google.protobuf.Timestamp
-	34, // 30: trunkline.agent.v1.Call.offer_deadline:type_name -> google.protobuf.Timestamp
-	34, // 31: trunkline.agent.v1.Call.talking_since:type_name -> google.protobuf.Timestamp
-	34, // 32: trunkline.agent.v1.Call.ended_at:type_name -> google.protobuf.Timestamp
-	34, // 33: trunkline.agent.v1.Call.wrap_up_deadline:type_name -> google.protobuf.Timestamp
-	34, // 34: trunkline.agent.v1.Call.moved_at:type_name -> google.protobuf.Timestamp
-	34, // 35: trunkline.agent.v1.Stats.since:type_name -> google.protobuf.Timestamp
+	39, // 28: trunkline.agent.v1.Call.enqueued_at:type_name -> google.protobuf.Timestamp
+	39, // 29: trunkline.agent.v1.Call.offered_at:type_name -> google.protobuf.Timestamp
+	39, // 30: trunkline.agent.v1.Call.offer_deadline:type_name -> google.protobuf.Timestamp
+	39, // 31: trunkline.agent.v1.Call.talking_since:type_name -> google.protobuf.Timestamp
+	39, // 32: trunkline.agent.v1.Call.ended_at:type_name -> google.protobuf.Timestamp
+	39, // 33: trunkline.agent.v1.Call.wrap_up_deadline:type_name -> google.protobuf.Timestamp
+	39, // 34: trunkline.agent.v1.Call.moved_at:type_name -> google.protobuf.Timestamp
+	39, // 35: trunkline.agent.v1.Stats.since:type_name -> google.protobuf.Timestamp
 	0,  // 36: trunkline.agent.v1.SetStateRequest.state:type_name -> trunkline.agent.v1.AgentState
-	3,  // 37: trunkline.agent.v1.AgentService.Exchange:input_type -> trunkline.agent.v1.ExchangeRequest
-	6,  // 38: trunkline.agent.v1.AgentService.Subscribe:input_type -> trunkline.agent.v1.SubscribeRequest
-	20, // 39: trunkline.agent.v1.AgentService.SetState:input_type -> trunkline.agent.v1.SetStateRequest
-	21, // 40: trunkline.agent.v1.AgentService.SignOut:input_type -> trunkline.agent.v1.SignOutRequest
-	22, // 41: trunkline.agent.v1.AgentService.Negotiate:input_type -> trunkline.agent.v1.NegotiateRequest
-	24, // 42: trunkline.agent.v1.AgentService.Accept:input_type -> trunkline.agent.v1.CallCommand
-	24, // 43: trunkline.agent.v1.AgentService.Reject:input_type -> trunkline.agent.v1.CallCommand
-	24, // 44: trunkline.agent.v1.AgentService.Hangup:input_type -> trunkline.agent.v1.CallCommand
-	25, // 45: trunkline.agent.v1.AgentService.Hold:input_type -> trunkline.agent.v1.ToggleCommand
-	25, // 46: trunkline.agent.v1.AgentService.Mute:input_type -> trunkline.agent.v1.ToggleCommand
-	26, // 47: trunkline.agent.v1.AgentService.SendDigits:input_type -> trunkline.agent.v1.SendDigitsRequest
-	27, // 48: trunkline.agent.v1.AgentService.WrapUp:input_type -> trunkline.agent.v1.WrapUpRequest
-	28, // 49: trunkline.agent.v1.CallerService.Dial:input_type -> trunkline.agent.v1.DialRequest
-	30, // 50: trunkline.agent.v1.CallerService.Watch:input_type -> trunkline.agent.v1.WatchRequest
-	32, // 51: trunkline.agent.v1.CallerService.Press:input_type -> trunkline.agent.v1.PressRequest
-	33, // 52: trunkline.agent.v1.CallerService.End:input_type -> trunkline.agent.v1.EndRequest
-	4,  // 53: trunkline.agent.v1.AgentService.Exchange:output_type -> trunkline.agent.v1.ExchangeResponse
-	7,  // 54: trunkline.agent.v1.AgentService.Subscribe:output_type -> trunkline.agent.v1.AgentEvent
-	17, // 55: trunkline.agent.v1.AgentService.SetState:output_type -> trunkline.agent.v1.Agent
-	2,  // 56: trunkline.agent.v1.AgentService.SignOut:output_type -> trunkline.agent.v1.Done
-	23, // 57: trunkline.agent.v1.AgentService.Negotiate:output_type -> trunkline.agent.v1.NegotiateResponse
-	18, // 58: trunkline.agent.v1.AgentService.Accept:output_type -> trunkline.agent.v1.Call
-	2,  // 59: trunkline.agent.v1.AgentService.Reject:output_type -> trunkline.agent.v1.Done
-	2,  // 60: trunkline.agent.v1.AgentService.Hangup:output_type -> trunkline.agent.v1.Done
-	18, // 61: trunkline.agent.v1.AgentService.Hold:output_type -> trunkline.agent.v1.Call
-	18, // 62: trunkline.agent.v1.AgentService.Mute:output_type -> trunkline.agent.v1.Call
-	2,  // 63: trunkline.agent.v1.AgentService.SendDigits:output_type -> trunkline.agent.v1.Done
-	17, // 64: trunkline.agent.v1.AgentService.WrapUp:output_type -> trunkline.agent.v1.Agent
-	29, // 65: trunkline.agent.v1.CallerService.Dial:output_type -> trunkline.agent.v1.DialResponse
-	31, // 66: trunkline.agent.v1.CallerService.Watch:output_type -> trunkline.agent.v1.CallerEvent
-	2,  // 67: trunkline.agent.v1.CallerService.Press:output_type -> trunkline.agent.v1.Done
-	2,  // 68: trunkline.agent.v1.CallerService.End:output_type -> trunkline.agent.v1.Done
-	53, // [53:69] is the sub-list for method output_type
-	37, // [37:53] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	30, // 37: trunkline.agent.v1.ListTargetsResponse.queues:type_name -> trunkline.agent.v1.TargetQueue
+	31, // 38: trunkline.agent.v1.ListTargetsResponse.agents:type_name -> trunkline.agent.v1.TargetAgent
+	39, // 39: trunkline.agent.v1.TargetQueue.longest_since:type_name -> google.protobuf.Timestamp
+	0,  // 40: trunkline.agent.v1.TargetAgent.state:type_name -> trunkline.agent.v1.AgentState
+	39, // 41: trunkline.agent.v1.TargetAgent.since:type_name -> google.protobuf.Timestamp
+	3,  // 42: trunkline.agent.v1.AgentService.Exchange:input_type -> trunkline.agent.v1.ExchangeRequest
+	6,  // 43: trunkline.agent.v1.AgentService.Subscribe:input_type -> trunkline.agent.v1.SubscribeRequest
+	20, // 44: trunkline.agent.v1.AgentService.SetState:input_type -> trunkline.agent.v1.SetStateRequest
+	21, // 45: trunkline.agent.v1.AgentService.SignOut:input_type -> trunkline.agent.v1.SignOutRequest
+	22, // 46: trunkline.agent.v1.AgentService.Negotiate:input_type -> trunkline.agent.v1.NegotiateRequest
+	24, // 47: trunkline.agent.v1.AgentService.Accept:input_type -> trunkline.agent.v1.CallCommand
+	24, // 48: trunkline.agent.v1.AgentService.Reject:input_type -> trunkline.agent.v1.CallCommand
+	24, // 49: trunkline.agent.v1.AgentService.Hangup:input_type -> trunkline.agent.v1.CallCommand
+	25, // 50: trunkline.agent.v1.AgentService.Hold:input_type -> trunkline.agent.v1.ToggleCommand
+	25, // 51: trunkline.agent.v1.AgentService.Mute:input_type -> trunkline.agent.v1.ToggleCommand
+	26, // 52: trunkline.agent.v1.AgentService.SendDigits:input_type -> trunkline.agent.v1.SendDigitsRequest
+	27, // 53: trunkline.agent.v1.AgentService.Transfer:input_type -> trunkline.agent.v1.TransferRequest
+	28, // 54: trunkline.agent.v1.AgentService.ListTargets:input_type -> trunkline.agent.v1.ListTargetsRequest
+	32, // 55: trunkline.agent.v1.AgentService.WrapUp:input_type -> trunkline.agent.v1.WrapUpRequest
+	33, // 56: trunkline.agent.v1.CallerService.Dial:input_type -> trunkline.agent.v1.DialRequest
+	35, // 57: trunkline.agent.v1.CallerService.Watch:input_type -> trunkline.agent.v1.WatchRequest
+	37, // 58: trunkline.agent.v1.CallerService.Press:input_type -> trunkline.agent.v1.PressRequest
+	38, // 59: trunkline.agent.v1.CallerService.End:input_type -> trunkline.agent.v1.EndRequest
+	4,  // 60: trunkline.agent.v1.AgentService.Exchange:output_type -> trunkline.agent.v1.ExchangeResponse
+	7,  // 61: trunkline.agent.v1.AgentService.Subscribe:output_type -> trunkline.agent.v1.AgentEvent
+	17, // 62: trunkline.agent.v1.AgentService.SetState:output_type -> trunkline.agent.v1.Agent
+	2,  // 63: trunkline.agent.v1.AgentService.SignOut:output_type -> trunkline.agent.v1.Done
+	23, // 64: trunkline.agent.v1.AgentService.Negotiate:output_type -> trunkline.agent.v1.NegotiateResponse
+	18, // 65: trunkline.agent.v1.AgentService.Accept:output_type -> trunkline.agent.v1.Call
+	2,  // 66: trunkline.agent.v1.AgentService.Reject:output_type -> trunkline.agent.v1.Done
+	2,  // 67: trunkline.agent.v1.AgentService.Hangup:output_type -> trunkline.agent.v1.Done
+	18, // 68: trunkline.agent.v1.AgentService.Hold:output_type -> trunkline.agent.v1.Call
+	18, // 69: trunkline.agent.v1.AgentService.Mute:output_type -> trunkline.agent.v1.Call
+	2,  // 70: trunkline.agent.v1.AgentService.SendDigits:output_type -> trunkline.agent.v1.Done
+	2,  // 71: trunkline.agent.v1.AgentService.Transfer:output_type -> trunkline.agent.v1.Done
+	29, // 72: trunkline.agent.v1.AgentService.ListTargets:output_type -> trunkline.agent.v1.ListTargetsResponse
+	17, // 73: trunkline.agent.v1.AgentService.WrapUp:output_type -> trunkline.agent.v1.Agent
+	34, // 74: trunkline.agent.v1.CallerService.Dial:output_type -> trunkline.agent.v1.DialResponse
+	36, // 75: trunkline.agent.v1.CallerService.Watch:output_type -> trunkline.agent.v1.CallerEvent
+	2,  // 76: trunkline.agent.v1.CallerService.Press:output_type -> trunkline.agent.v1.Done
+	2,  // 77: trunkline.agent.v1.CallerService.End:output_type -> trunkline.agent.v1.Done
+	60, // [60:78] is the sub-list for method output_type
+	42, // [42:60] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_trunkline_agent_v1_agent_proto_init() }
@@ -2761,7 +3149,7 @@ func file_trunkline_agent_v1_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_trunkline_agent_v1_agent_proto_rawDesc), len(file_trunkline_agent_v1_agent_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   32,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

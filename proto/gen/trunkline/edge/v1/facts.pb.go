@@ -149,8 +149,9 @@ type CallRecord struct {
 	FlowVersion string         `protobuf:"bytes,17,opt,name=flow_version,json=flowVersion,proto3" json:"flow_version,omitempty"`
 	SipCallId   string         `protobuf:"bytes,18,opt,name=sip_call_id,json=sipCallId,proto3" json:"sip_call_id,omitempty"`
 	// A browser caller of the checklist's test call.
-	Test          bool   `protobuf:"varint,19,opt,name=test,proto3" json:"test,omitempty"`
-	SipStatus     uint32 `protobuf:"varint,20,opt,name=sip_status,json=sipStatus,proto3" json:"sip_status,omitempty"`
+	Test          bool        `protobuf:"varint,19,opt,name=test,proto3" json:"test,omitempty"`
+	SipStatus     uint32      `protobuf:"varint,20,opt,name=sip_status,json=sipStatus,proto3" json:"sip_status,omitempty"`
+	Transfers     []*Transfer `protobuf:"bytes,21,rep,name=transfers,proto3" json:"transfers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -325,6 +326,102 @@ func (x *CallRecord) GetSipStatus() uint32 {
 	return 0
 }
 
+func (x *CallRecord) GetTransfers() []*Transfer {
+	if x != nil {
+		return x.Transfers
+	}
+	return nil
+}
+
+// Transfer: an agent passed the call on, or tried to.
+type Transfer struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	At      int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
+	ByAgent string                 `protobuf:"bytes,2,opt,name=by_agent,json=byAgent,proto3" json:"by_agent,omitempty"`
+	// The target: one of both.
+	QueueId string `protobuf:"bytes,3,opt,name=queue_id,json=queueId,proto3" json:"queue_id,omitempty"`
+	AgentId string `protobuf:"bytes,4,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"`
+	EndedAt int64  `protobuf:"varint,5,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
+	// "queued", or what became of ringing the agent: "accepted", "rejected",
+	// "no_answer", "caller_hung_up", "call_lost", "agent_lost". Not accepted, the
+	// caller went back to the queue they came from.
+	Outcome       string `protobuf:"bytes,6,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Transfer) Reset() {
+	*x = Transfer{}
+	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Transfer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Transfer) ProtoMessage() {}
+
+func (x *Transfer) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Transfer.ProtoReflect.Descriptor instead.
+func (*Transfer) Descriptor() ([]byte, []int) {
+	return file_trunkline_edge_v1_facts_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Transfer) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *Transfer) GetByAgent() string {
+	if x != nil {
+		return x.ByAgent
+	}
+	return ""
+}
+
+func (x *Transfer) GetQueueId() string {
+	if x != nil {
+		return x.QueueId
+	}
+	return ""
+}
+
+func (x *Transfer) GetAgentId() string {
+	if x != nil {
+		return x.AgentId
+	}
+	return ""
+}
+
+func (x *Transfer) GetEndedAt() int64 {
+	if x != nil {
+		return x.EndedAt
+	}
+	return 0
+}
+
+func (x *Transfer) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
 type MenuChoice struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -337,7 +434,7 @@ type MenuChoice struct {
 
 func (x *MenuChoice) Reset() {
 	*x = MenuChoice{}
-	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[2]
+	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -349,7 +446,7 @@ func (x *MenuChoice) String() string {
 func (*MenuChoice) ProtoMessage() {}
 
 func (x *MenuChoice) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[2]
+	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -362,7 +459,7 @@ func (x *MenuChoice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MenuChoice.ProtoReflect.Descriptor instead.
 func (*MenuChoice) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_facts_proto_rawDescGZIP(), []int{2}
+	return file_trunkline_edge_v1_facts_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *MenuChoice) GetAt() int64 {
@@ -407,7 +504,7 @@ type QueueVisit struct {
 
 func (x *QueueVisit) Reset() {
 	*x = QueueVisit{}
-	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[3]
+	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -419,7 +516,7 @@ func (x *QueueVisit) String() string {
 func (*QueueVisit) ProtoMessage() {}
 
 func (x *QueueVisit) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[3]
+	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -432,7 +529,7 @@ func (x *QueueVisit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueVisit.ProtoReflect.Descriptor instead.
 func (*QueueVisit) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_facts_proto_rawDescGZIP(), []int{3}
+	return file_trunkline_edge_v1_facts_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *QueueVisit) GetQueueId() string {
@@ -484,7 +581,7 @@ type Offer struct {
 
 func (x *Offer) Reset() {
 	*x = Offer{}
-	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[4]
+	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -496,7 +593,7 @@ func (x *Offer) String() string {
 func (*Offer) ProtoMessage() {}
 
 func (x *Offer) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[4]
+	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -509,7 +606,7 @@ func (x *Offer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Offer.ProtoReflect.Descriptor instead.
 func (*Offer) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_facts_proto_rawDescGZIP(), []int{4}
+	return file_trunkline_edge_v1_facts_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Offer) GetAgentId() string {
@@ -552,7 +649,7 @@ type TalkSegment struct {
 
 func (x *TalkSegment) Reset() {
 	*x = TalkSegment{}
-	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[5]
+	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -564,7 +661,7 @@ func (x *TalkSegment) String() string {
 func (*TalkSegment) ProtoMessage() {}
 
 func (x *TalkSegment) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[5]
+	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -577,7 +674,7 @@ func (x *TalkSegment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TalkSegment.ProtoReflect.Descriptor instead.
 func (*TalkSegment) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_facts_proto_rawDescGZIP(), []int{5}
+	return file_trunkline_edge_v1_facts_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *TalkSegment) GetAgentId() string {
@@ -620,7 +717,7 @@ type Move struct {
 
 func (x *Move) Reset() {
 	*x = Move{}
-	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[6]
+	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -632,7 +729,7 @@ func (x *Move) String() string {
 func (*Move) ProtoMessage() {}
 
 func (x *Move) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[6]
+	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -645,7 +742,7 @@ func (x *Move) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Move.ProtoReflect.Descriptor instead.
 func (*Move) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_facts_proto_rawDescGZIP(), []int{6}
+	return file_trunkline_edge_v1_facts_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Move) GetAt() int64 {
@@ -692,7 +789,7 @@ type WrapUp struct {
 
 func (x *WrapUp) Reset() {
 	*x = WrapUp{}
-	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[7]
+	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -704,7 +801,7 @@ func (x *WrapUp) String() string {
 func (*WrapUp) ProtoMessage() {}
 
 func (x *WrapUp) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[7]
+	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -717,7 +814,7 @@ func (x *WrapUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WrapUp.ProtoReflect.Descriptor instead.
 func (*WrapUp) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_facts_proto_rawDescGZIP(), []int{7}
+	return file_trunkline_edge_v1_facts_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *WrapUp) GetCallId() string {
@@ -784,7 +881,7 @@ type AgentInterval struct {
 
 func (x *AgentInterval) Reset() {
 	*x = AgentInterval{}
-	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[8]
+	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -796,7 +893,7 @@ func (x *AgentInterval) String() string {
 func (*AgentInterval) ProtoMessage() {}
 
 func (x *AgentInterval) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[8]
+	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -809,7 +906,7 @@ func (x *AgentInterval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentInterval.ProtoReflect.Descriptor instead.
 func (*AgentInterval) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_facts_proto_rawDescGZIP(), []int{8}
+	return file_trunkline_edge_v1_facts_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *AgentInterval) GetAgentId() string {
@@ -876,7 +973,7 @@ type RecordingManifest struct {
 
 func (x *RecordingManifest) Reset() {
 	*x = RecordingManifest{}
-	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[9]
+	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -888,7 +985,7 @@ func (x *RecordingManifest) String() string {
 func (*RecordingManifest) ProtoMessage() {}
 
 func (x *RecordingManifest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[9]
+	mi := &file_trunkline_edge_v1_facts_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -901,7 +998,7 @@ func (x *RecordingManifest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordingManifest.ProtoReflect.Descriptor instead.
 func (*RecordingManifest) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_facts_proto_rawDescGZIP(), []int{9}
+	return file_trunkline_edge_v1_facts_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RecordingManifest) GetRecordingId() string {
@@ -994,7 +1091,7 @@ const file_trunkline_edge_v1_facts_proto_rawDesc = "" +
 	"\tprev_hash\x18\x05 \x01(\fR\bprevHash\x12\x12\n" +
 	"\x04kind\x18\x06 \x01(\tR\x04kind\x12\x0e\n" +
 	"\x02at\x18\a \x01(\x03R\x02at\x12\x12\n" +
-	"\x04body\x18\b \x01(\fR\x04body\"\xa9\x05\n" +
+	"\x04body\x18\b \x01(\fR\x04body\"\xe4\x05\n" +
 	"\n" +
 	"CallRecord\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x1c\n" +
@@ -1021,7 +1118,15 @@ const file_trunkline_edge_v1_facts_proto_rawDesc = "" +
 	"\vsip_call_id\x18\x12 \x01(\tR\tsipCallId\x12\x12\n" +
 	"\x04test\x18\x13 \x01(\bR\x04test\x12\x1d\n" +
 	"\n" +
-	"sip_status\x18\x14 \x01(\rR\tsipStatus\"a\n" +
+	"sip_status\x18\x14 \x01(\rR\tsipStatus\x129\n" +
+	"\ttransfers\x18\x15 \x03(\v2\x1b.trunkline.edge.v1.TransferR\ttransfers\"\xa0\x01\n" +
+	"\bTransfer\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x19\n" +
+	"\bby_agent\x18\x02 \x01(\tR\abyAgent\x12\x19\n" +
+	"\bqueue_id\x18\x03 \x01(\tR\aqueueId\x12\x19\n" +
+	"\bagent_id\x18\x04 \x01(\tR\aagentId\x12\x19\n" +
+	"\bended_at\x18\x05 \x01(\x03R\aendedAt\x12\x18\n" +
+	"\aoutcome\x18\x06 \x01(\tR\aoutcome\"a\n" +
 	"\n" +
 	"MenuChoice\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x17\n" +
@@ -1098,30 +1203,32 @@ func file_trunkline_edge_v1_facts_proto_rawDescGZIP() []byte {
 	return file_trunkline_edge_v1_facts_proto_rawDescData
 }
 
-var file_trunkline_edge_v1_facts_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_trunkline_edge_v1_facts_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_trunkline_edge_v1_facts_proto_goTypes = []any{
 	(*Fact)(nil),              // 0: trunkline.edge.v1.Fact
 	(*CallRecord)(nil),        // 1: trunkline.edge.v1.CallRecord
-	(*MenuChoice)(nil),        // 2: trunkline.edge.v1.MenuChoice
-	(*QueueVisit)(nil),        // 3: trunkline.edge.v1.QueueVisit
-	(*Offer)(nil),             // 4: trunkline.edge.v1.Offer
-	(*TalkSegment)(nil),       // 5: trunkline.edge.v1.TalkSegment
-	(*Move)(nil),              // 6: trunkline.edge.v1.Move
-	(*WrapUp)(nil),            // 7: trunkline.edge.v1.WrapUp
-	(*AgentInterval)(nil),     // 8: trunkline.edge.v1.AgentInterval
-	(*RecordingManifest)(nil), // 9: trunkline.edge.v1.RecordingManifest
+	(*Transfer)(nil),          // 2: trunkline.edge.v1.Transfer
+	(*MenuChoice)(nil),        // 3: trunkline.edge.v1.MenuChoice
+	(*QueueVisit)(nil),        // 4: trunkline.edge.v1.QueueVisit
+	(*Offer)(nil),             // 5: trunkline.edge.v1.Offer
+	(*TalkSegment)(nil),       // 6: trunkline.edge.v1.TalkSegment
+	(*Move)(nil),              // 7: trunkline.edge.v1.Move
+	(*WrapUp)(nil),            // 8: trunkline.edge.v1.WrapUp
+	(*AgentInterval)(nil),     // 9: trunkline.edge.v1.AgentInterval
+	(*RecordingManifest)(nil), // 10: trunkline.edge.v1.RecordingManifest
 }
 var file_trunkline_edge_v1_facts_proto_depIdxs = []int32{
-	2, // 0: trunkline.edge.v1.CallRecord.menu_path:type_name -> trunkline.edge.v1.MenuChoice
-	3, // 1: trunkline.edge.v1.CallRecord.queue_visits:type_name -> trunkline.edge.v1.QueueVisit
-	5, // 2: trunkline.edge.v1.CallRecord.talks:type_name -> trunkline.edge.v1.TalkSegment
-	6, // 3: trunkline.edge.v1.CallRecord.moves:type_name -> trunkline.edge.v1.Move
-	4, // 4: trunkline.edge.v1.QueueVisit.offers:type_name -> trunkline.edge.v1.Offer
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	3, // 0: trunkline.edge.v1.CallRecord.menu_path:type_name -> trunkline.edge.v1.MenuChoice
+	4, // 1: trunkline.edge.v1.CallRecord.queue_visits:type_name -> trunkline.edge.v1.QueueVisit
+	6, // 2: trunkline.edge.v1.CallRecord.talks:type_name -> trunkline.edge.v1.TalkSegment
+	7, // 3: trunkline.edge.v1.CallRecord.moves:type_name -> trunkline.edge.v1.Move
+	2, // 4: trunkline.edge.v1.CallRecord.transfers:type_name -> trunkline.edge.v1.Transfer
+	5, // 5: trunkline.edge.v1.QueueVisit.offers:type_name -> trunkline.edge.v1.Offer
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_trunkline_edge_v1_facts_proto_init() }
@@ -1135,7 +1242,7 @@ func file_trunkline_edge_v1_facts_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_trunkline_edge_v1_facts_proto_rawDesc), len(file_trunkline_edge_v1_facts_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

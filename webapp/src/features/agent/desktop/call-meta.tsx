@@ -14,6 +14,11 @@ export function CallMeta({ call, children }: { call: CallView; children?: ReactN
           <Trans>Queue {call.queueName}</Trans>
         </span>
       )}
+      {call.transferredBy && (
+        <span data-testid="transferred-by">
+          <Trans>passed on by {call.transferredBy}</Trans>
+        </span>
+      )}
       {children}
       {call.menuPath.length > 0 && <span data-testid="call-menu-path">{call.menuPath.join(' › ')}</span>}
     </p>

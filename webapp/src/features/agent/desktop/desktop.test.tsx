@@ -1,8 +1,10 @@
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
+import { Code, ConnectError } from '@connectrpc/connect'
 import { i18n } from '@lingui/core'
 import { I18nProvider } from '@lingui/react'
 import { act, cleanup, fireEvent, render, screen, within } from '@testing-library/react'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { FaultSchema } from '@/api/gen/trunkline/fault/v1/fault_pb'
 import { UiProvider } from '@/ui'
 import { CredentialStore } from '../session/credentials'
 import { AgentSession } from '../session/session'
@@ -135,6 +137,53 @@ describe('the desktop', () => {
     expect(screen.queryByTestId('offer-card')).toBeNull()
     expect(browser.output.open).toBe(true)
     expect(browser.last.track?.enabled).toBe(true)
+  })
+
+  it('passes the caller on, by keys alone, to who is free', async () => {
+    await talking()
+    const node = site.node('http://n1')
+    const free = { id: 'a2', name: 'Ben', state: AgentState.READY, ringable: true, since: timestampFromMs(start) }
+    const busy = { id: 'a3', name: 'Cy', state: AgentState.TALKING, since: timestampFromMs(start) }
+    let list: object = { queues: [{ id: 'q2', name: 'Billing', waiting: 2, ready: 1 }], agents: [free, busy] }
+    node.answer = (name) => (name === 'listTargets' ? list : {})
+    await key('t')
+    await settle(50)
+    expect(screen.getByTestId('transfer-queue').textContent).toContain('2 waiting, 1 ready')
+    expect(screen.getAllByTestId('transfer-agent').map((row) => row.hasAttribute('data-combobox-disabled'))).toEqual([false, true])
+
+    // What is shown follows the site.
+    list = { agents: [{ ...free, name: 'Benedict' }] }
+    await settle(1_100)
+    expect(screen.queryByTestId('transfer-queue')).toBeNull()
+    const search = screen.getByTestId('transfer-search')
+    fireEvent.keyDown(search, { key: 'Enter', code: 'Enter' })
+    await settle()
+    const sent = node.commands.filter(({ name }) => name === 'transfer')
+    expect(sent).toHaveLength(1)
+    expect(sent[0]?.request).toMatchObject({ callId, agentId: 'a2', queueId: '' })
+    expect(screen.queryByTestId('transfer-search')).toBeNull()
+    expect(session.store.getState().pending[callId]).toEqual({ transfer: 'Benedict' })
+    site.send({ case: 'call', value: callAt(CallState.WRAP_UP, 5) })
+    await settle()
+    expect(session.store.getState().pending[callId]).toBeUndefined()
+  })
+
+  it('leaves the caller with the agent when the target cannot be rung, and says why', async () => {
+    await talking()
+    const node = site.node('http://n1')
+    node.answer = (name) => {
+      if (name === 'listTargets') return { queues: [{ id: 'q2', name: 'Billing', waiting: 9, ready: 0 }] }
+      throw new ConnectError('full', Code.FailedPrecondition, undefined, [
+        { desc: FaultSchema, value: { kind: 'conflict', messageKey: 'fault.transfer.queue_full' } },
+      ])
+    }
+    await key('t')
+    await settle(50)
+    fireEvent.click(screen.getByTestId('transfer-queue'))
+    await settle(50)
+    expect(session.store.getState().pending[callId]?.transfer).toBeUndefined()
+    expect(screen.getByTestId('talk-strip').dataset.callState).toBe('talking')
+    expect(document.body.textContent).toContain('The queue is full.')
   })
 
   it('explains the offer that was missed', async () => {

@@ -12,6 +12,7 @@ export const keyActions = {
   reject: { key: 'x', word: msg`Decline the call` },
   mute: { key: 'm', word: msg`Mute or speak` },
   hold: { key: 'h', word: msg`Hold or take back` },
+  transfer: { key: 't', word: msg`Pass the caller on` },
   keypad: { key: 'k', word: msg`Open the keypad` },
   hangup: { key: 'e', word: msg`Hang up` },
   ready: { key: 'r', word: msg`Go ready` },

@@ -8,6 +8,7 @@ import classes from './desktop.module.css'
 import { Key } from './key'
 import { Keypad } from './keypad'
 import { QualityDot } from './quality-dot'
+import { TransferPicker } from './transfer-picker'
 import { useAgent, useCommand } from './use-agent'
 
 /** The call in progress and what can be done with it. Hold shows at once and goes back, with the reason, when refused. */
@@ -73,6 +74,7 @@ export function TalkStrip({ call }: { call: CallView }) {
           <Key of="hold" />
         </Button>
         <Keypad callId={call.id} />
+        <TransferPicker callId={call.id} />
         <Button
           color="red"
           data-testid="hangup"

@@ -63,6 +63,7 @@ export const endedWords = (reason: string): EndedWords =>
 const endReasons: Record<string, MessageDescriptor> = {
   caller: msg`The caller hung up`,
   agent: msg`You hung up`,
+  transferred: msg`You passed the caller on`,
   lost: msg`The connection to the caller was lost`,
   suspended: msg`The company was suspended`,
 }

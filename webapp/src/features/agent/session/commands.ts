@@ -16,7 +16,15 @@ export type Command =
   | { name: 'accept' | 'reject' | 'hangup'; callId: string }
   | { name: 'hold' | 'mute'; callId: string; on: boolean }
   | { name: 'digits'; callId: string; digits: string }
+  | { name: 'transfer'; callId: string; to: TransferTarget }
   | { name: 'wrap_up'; callId: string; code: string; note: string; finish: boolean }
+
+/** Exactly one of both ids; the name is for the screen. */
+export interface TransferTarget {
+  queueId?: string
+  agentId?: string
+  name: string
+}
 
 export interface Answer {
   agent?: Agent
@@ -118,6 +126,11 @@ async function send(client: AgentClient, command: Command, idempotencyKey: strin
     case 'digits':
       await client.sendDigits({ callId: command.callId, digits: command.digits, idempotencyKey }, options)
       return {}
+    case 'transfer': {
+      const { queueId = '', agentId = '' } = command.to
+      await client.transfer({ callId: command.callId, queueId, agentId, idempotencyKey }, options)
+      return {}
+    }
     case 'wrap_up': {
       const { callId, code, note, finish } = command
       return { agent: await client.wrapUp({ callId, code, note, finish, idempotencyKey }, options) }

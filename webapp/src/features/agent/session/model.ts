@@ -47,6 +47,8 @@ export interface CallView {
   endReason: string
   wrapUpCode: string
   wrapUpNote: string
+  /** Who passed the caller on last; empty when nobody did. */
+  transferredBy: string
 }
 
 /** Counted since midnight of the tenant's zone; durations in milliseconds. */
@@ -74,6 +76,28 @@ export interface QueueView {
   name: string
   waiting: number
   longestSince?: number
+}
+
+/** A queue a caller can be passed to. */
+export interface TargetQueueView extends QueueView {
+  /** Agents of it who are ready now. */
+  ready: number
+}
+
+/** An agent a caller can be passed to, if ringable. */
+export interface TargetAgentView {
+  id: string
+  name: string
+  state: AgentState
+  since: number
+  ringable: boolean
+}
+
+export interface TargetsView {
+  queues: TargetQueueView[]
+  agents: TargetAgentView[]
+  /** More match than are listed. */
+  more: boolean
 }
 
 export interface NodeView {
@@ -171,6 +195,7 @@ export function callView(m: pb.Call): CallView {
     endReason: m.endReason,
     wrapUpCode: m.wrapUpCode,
     wrapUpNote: m.wrapUpNote,
+    transferredBy: m.transferredBy,
   }
 }
 
@@ -211,6 +236,26 @@ export function siteModeView(m: pb.SiteMode): SiteModeView {
 
 export function queueViews(m: pb.Queues | undefined): QueueView[] {
   return (m?.queues ?? []).map((q) => ({ id: q.id, name: q.name, waiting: q.waiting, longestSince: millis(q.longestSince) }))
+}
+
+export function targetsView(m: pb.ListTargetsResponse): TargetsView {
+  return {
+    queues: m.queues.map((q) => ({
+      id: q.id,
+      name: q.name,
+      waiting: q.waiting,
+      ready: q.ready,
+      longestSince: millis(q.longestSince),
+    })),
+    agents: m.agents.map((a) => ({
+      id: a.id,
+      name: a.name,
+      state: agentStates[a.state] ?? 'offline',
+      since: millis(a.since) ?? 0,
+      ringable: a.ringable,
+    })),
+    more: m.more,
+  }
 }
 
 export function nodeViews(nodes: pb.Node[]): NodeView[] {

@@ -10,7 +10,7 @@ import { type Command, execute, persist, type Route } from './commands'
 import type { CredentialStore, Credentials } from './credentials'
 import { Links } from './links'
 import { emptyMerge, lose, type Merge, merged, take, takeAnswer } from './merge'
-import { type IceServerView, millis, nodeViews } from './model'
+import { type IceServerView, millis, nodeViews, type TargetsView, targetsView } from './model'
 import { type AudioView, firstState, type LegWish, legWishes, type Pending, type SessionState, settled, silentAudio } from './state'
 import type { AgentClient } from './stream'
 import { faultViewOf, Tabs } from './tabs'
@@ -47,6 +47,8 @@ export const agentLock = 'trunkline-agent'
 const assumedLife = 12 * 3_600_000
 /** So many refusals in a row, with no stream alive, mean that the session is over. A single one may be a node that lags behind. */
 const refusalsBelieved = 3
+/** Of queues and of agents each. */
+const targetsShown = 20
 
 export class AgentSession {
   readonly store: StoreApi<SessionState> = createStore(() => firstState)
@@ -114,6 +116,19 @@ export class AgentSession {
   addressAt(url: string): string | undefined {
     const token = (this.#credentials ?? this.config.credentials.load())?.token
     return token ? `${url}/desktop#session=${token}` : undefined
+  }
+
+  /** Who a caller can be passed to now. Any tab may ask. */
+  async targets(query: string): Promise<TargetsView> {
+    const token = () => (this.#credentials ?? this.config.credentials.load())?.token ?? ''
+    const route = { ...this.#route(), connect: (url: string) => this.config.connect(url, token) }
+    const answer = await persist(
+      (client) => client.listTargets({ query, limit: targetsShown }, { timeoutMs: 2_000 }),
+      undefined,
+      route,
+      this.config.timer,
+    )
+    return targetsView(answer)
   }
 
   // --- leading ---
@@ -370,5 +385,7 @@ function askedBy(command: Command): Pending | undefined {
       return { hangup: true }
     case 'hold':
       return { hold: command.on }
+    case 'transfer':
+      return { transfer: command.to.name }
   }
 }

@@ -20,6 +20,8 @@ export interface Pending {
   reject?: boolean
   hangup?: boolean
   hold?: boolean
+  /** Name of the queue or agent the caller is being passed to. */
+  transfer?: string
 }
 
 export type LegState = 'negotiating' | 'connected' | 'interrupted'
@@ -126,6 +128,7 @@ export function settled(pending: Record<string, Pending>, calls: CallView[]): Re
     if (call.state === 'wrap_up' || call.state === 'ended') {
       delete asked.hangup
       delete asked.hold
+      delete asked.transfer
     }
     if (Object.keys(asked).length > 0) left[call.id] = asked
   }

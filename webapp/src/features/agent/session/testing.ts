@@ -73,7 +73,7 @@ export class FakeNode {
   refuse: Code | undefined
   readonly lines = new Set<Line>()
   readonly subscribed: { epoch: bigint; afterSeq: bigint }[] = []
-  readonly commands: { name: string; key: string; token: string }[] = []
+  readonly commands: { name: string; key: string; token: string; request: object }[] = []
   answer: (name: string) => unknown = () => ({})
   constructor(
     readonly url: string,
@@ -107,7 +107,7 @@ export class FakeNode {
       if (this.refuse) throw new ConnectError('not you', this.refuse)
     }
     const command = (name: string) => (request: object) => {
-      this.commands.push({ name, key: (request as { idempotencyKey?: string }).idempotencyKey ?? '', token: token() })
+      this.commands.push({ name, key: (request as { idempotencyKey?: string }).idempotencyKey ?? '', token: token(), request })
       up()
       return this.answer(name) as never
     }
@@ -148,6 +148,8 @@ export class FakeNode {
         mute: command('mute'),
         sendDigits: command('sendDigits'),
         wrapUp: command('wrapUp'),
+        transfer: command('transfer'),
+        listTargets: command('listTargets'),
       }),
     )
     return createClient(AgentService, transport)

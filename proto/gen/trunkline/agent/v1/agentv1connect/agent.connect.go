@@ -57,6 +57,11 @@ const (
 	AgentServiceMuteProcedure = "/trunkline.agent.v1.AgentService/Mute"
 	// AgentServiceSendDigitsProcedure is the fully-qualified name of the AgentService's SendDigits RPC.
 	AgentServiceSendDigitsProcedure = "/trunkline.agent.v1.AgentService/SendDigits"
+	// AgentServiceTransferProcedure is the fully-qualified name of the AgentService's Transfer RPC.
+	AgentServiceTransferProcedure = "/trunkline.agent.v1.AgentService/Transfer"
+	// AgentServiceListTargetsProcedure is the fully-qualified name of the AgentService's ListTargets
+	// RPC.
+	AgentServiceListTargetsProcedure = "/trunkline.agent.v1.AgentService/ListTargets"
 	// AgentServiceWrapUpProcedure is the fully-qualified name of the AgentService's WrapUp RPC.
 	AgentServiceWrapUpProcedure = "/trunkline.agent.v1.AgentService/WrapUp"
 	// CallerServiceDialProcedure is the fully-qualified name of the CallerService's Dial RPC.
@@ -87,6 +92,13 @@ type AgentServiceClient interface {
 	Hold(context.Context, *v1.ToggleCommand) (*v1.Call, error)
 	Mute(context.Context, *v1.ToggleCommand) (*v1.Call, error)
 	SendDigits(context.Context, *v1.SendDigitsRequest) (*v1.Done, error)
+	// Gives the caller away, to a queue or to one agent of the tenant. The agent
+	// who gives goes to wrap-up at once. Any node takes it; the same key again
+	// gives the first answer.
+	Transfer(context.Context, *v1.TransferRequest) (*v1.Done, error)
+	// Who a caller can be passed to now: queues by name, then agents who are signed
+	// in, those who can be rung first. Asked again each second while it is looked at.
+	ListTargets(context.Context, *v1.ListTargetsRequest) (*v1.ListTargetsResponse, error)
 	// Saves code and note; finish ends the wrap-up.
 	WrapUp(context.Context, *v1.WrapUpRequest) (*v1.Agent, error)
 }
@@ -168,6 +180,18 @@ func NewAgentServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(agentServiceMethods.ByName("SendDigits")),
 			connect.WithClientOptions(opts...),
 		),
+		transfer: connect.NewClient[v1.TransferRequest, v1.Done](
+			httpClient,
+			baseURL+AgentServiceTransferProcedure,
+			connect.WithSchema(agentServiceMethods.ByName("Transfer")),
+			connect.WithClientOptions(opts...),
+		),
+		listTargets: connect.NewClient[v1.ListTargetsRequest, v1.ListTargetsResponse](
+			httpClient,
+			baseURL+AgentServiceListTargetsProcedure,
+			connect.WithSchema(agentServiceMethods.ByName("ListTargets")),
+			connect.WithClientOptions(opts...),
+		),
 		wrapUp: connect.NewClient[v1.WrapUpRequest, v1.Agent](
 			httpClient,
 			baseURL+AgentServiceWrapUpProcedure,
@@ -179,18 +203,20 @@ func NewAgentServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 
 // agentServiceClient implements AgentServiceClient.
 type agentServiceClient struct {
-	exchange   *connect.Client[v1.ExchangeRequest, v1.ExchangeResponse]
-	subscribe  *connect.Client[v1.SubscribeRequest, v1.AgentEvent]
-	setState   *connect.Client[v1.SetStateRequest, v1.Agent]
-	signOut    *connect.Client[v1.SignOutRequest, v1.Done]
-	negotiate  *connect.Client[v1.NegotiateRequest, v1.NegotiateResponse]
-	accept     *connect.Client[v1.CallCommand, v1.Call]
-	reject     *connect.Client[v1.CallCommand, v1.Done]
-	hangup     *connect.Client[v1.CallCommand, v1.Done]
-	hold       *connect.Client[v1.ToggleCommand, v1.Call]
-	mute       *connect.Client[v1.ToggleCommand, v1.Call]
-	sendDigits *connect.Client[v1.SendDigitsRequest, v1.Done]
-	wrapUp     *connect.Client[v1.WrapUpRequest, v1.Agent]
+	exchange    *connect.Client[v1.ExchangeRequest, v1.ExchangeResponse]
+	subscribe   *connect.Client[v1.SubscribeRequest, v1.AgentEvent]
+	setState    *connect.Client[v1.SetStateRequest, v1.Agent]
+	signOut     *connect.Client[v1.SignOutRequest, v1.Done]
+	negotiate   *connect.Client[v1.NegotiateRequest, v1.NegotiateResponse]
+	accept      *connect.Client[v1.CallCommand, v1.Call]
+	reject      *connect.Client[v1.CallCommand, v1.Done]
+	hangup      *connect.Client[v1.CallCommand, v1.Done]
+	hold        *connect.Client[v1.ToggleCommand, v1.Call]
+	mute        *connect.Client[v1.ToggleCommand, v1.Call]
+	sendDigits  *connect.Client[v1.SendDigitsRequest, v1.Done]
+	transfer    *connect.Client[v1.TransferRequest, v1.Done]
+	listTargets *connect.Client[v1.ListTargetsRequest, v1.ListTargetsResponse]
+	wrapUp      *connect.Client[v1.WrapUpRequest, v1.Agent]
 }
 
 // Exchange calls trunkline.agent.v1.AgentService.Exchange.
@@ -288,6 +314,24 @@ func (c *agentServiceClient) SendDigits(ctx context.Context, req *v1.SendDigitsR
 	return nil, err
 }
 
+// Transfer calls trunkline.agent.v1.AgentService.Transfer.
+func (c *agentServiceClient) Transfer(ctx context.Context, req *v1.TransferRequest) (*v1.Done, error) {
+	response, err := c.transfer.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListTargets calls trunkline.agent.v1.AgentService.ListTargets.
+func (c *agentServiceClient) ListTargets(ctx context.Context, req *v1.ListTargetsRequest) (*v1.ListTargetsResponse, error) {
+	response, err := c.listTargets.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // WrapUp calls trunkline.agent.v1.AgentService.WrapUp.
 func (c *agentServiceClient) WrapUp(ctx context.Context, req *v1.WrapUpRequest) (*v1.Agent, error) {
 	response, err := c.wrapUp.CallUnary(ctx, connect.NewRequest(req))
@@ -315,6 +359,13 @@ type AgentServiceHandler interface {
 	Hold(context.Context, *v1.ToggleCommand) (*v1.Call, error)
 	Mute(context.Context, *v1.ToggleCommand) (*v1.Call, error)
 	SendDigits(context.Context, *v1.SendDigitsRequest) (*v1.Done, error)
+	// Gives the caller away, to a queue or to one agent of the tenant. The agent
+	// who gives goes to wrap-up at once. Any node takes it; the same key again
+	// gives the first answer.
+	Transfer(context.Context, *v1.TransferRequest) (*v1.Done, error)
+	// Who a caller can be passed to now: queues by name, then agents who are signed
+	// in, those who can be rung first. Asked again each second while it is looked at.
+	ListTargets(context.Context, *v1.ListTargetsRequest) (*v1.ListTargetsResponse, error)
 	// Saves code and note; finish ends the wrap-up.
 	WrapUp(context.Context, *v1.WrapUpRequest) (*v1.Agent, error)
 }
@@ -392,6 +443,18 @@ func NewAgentServiceHandler(svc AgentServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(agentServiceMethods.ByName("SendDigits")),
 		connect.WithHandlerOptions(opts...),
 	)
+	agentServiceTransferHandler := connect.NewUnaryHandlerSimple(
+		AgentServiceTransferProcedure,
+		svc.Transfer,
+		connect.WithSchema(agentServiceMethods.ByName("Transfer")),
+		connect.WithHandlerOptions(opts...),
+	)
+	agentServiceListTargetsHandler := connect.NewUnaryHandlerSimple(
+		AgentServiceListTargetsProcedure,
+		svc.ListTargets,
+		connect.WithSchema(agentServiceMethods.ByName("ListTargets")),
+		connect.WithHandlerOptions(opts...),
+	)
 	agentServiceWrapUpHandler := connect.NewUnaryHandlerSimple(
 		AgentServiceWrapUpProcedure,
 		svc.WrapUp,
@@ -422,6 +485,10 @@ func NewAgentServiceHandler(svc AgentServiceHandler, opts ...connect.HandlerOpti
 			agentServiceMuteHandler.ServeHTTP(w, r)
 		case AgentServiceSendDigitsProcedure:
 			agentServiceSendDigitsHandler.ServeHTTP(w, r)
+		case AgentServiceTransferProcedure:
+			agentServiceTransferHandler.ServeHTTP(w, r)
+		case AgentServiceListTargetsProcedure:
+			agentServiceListTargetsHandler.ServeHTTP(w, r)
 		case AgentServiceWrapUpProcedure:
 			agentServiceWrapUpHandler.ServeHTTP(w, r)
 		default:
@@ -475,6 +542,14 @@ func (UnimplementedAgentServiceHandler) Mute(context.Context, *v1.ToggleCommand)
 
 func (UnimplementedAgentServiceHandler) SendDigits(context.Context, *v1.SendDigitsRequest) (*v1.Done, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("trunkline.agent.v1.AgentService.SendDigits is not implemented"))
+}
+
+func (UnimplementedAgentServiceHandler) Transfer(context.Context, *v1.TransferRequest) (*v1.Done, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("trunkline.agent.v1.AgentService.Transfer is not implemented"))
+}
+
+func (UnimplementedAgentServiceHandler) ListTargets(context.Context, *v1.ListTargetsRequest) (*v1.ListTargetsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("trunkline.agent.v1.AgentService.ListTargets is not implemented"))
 }
 
 func (UnimplementedAgentServiceHandler) WrapUp(context.Context, *v1.WrapUpRequest) (*v1.Agent, error) {

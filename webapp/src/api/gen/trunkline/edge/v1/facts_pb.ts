@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file trunkline/edge/v1/facts.proto.
  */
 export const file_trunkline_edge_v1_facts: GenFile = /*@__PURE__*/
-  fileDesc("Ch10cnVua2xpbmUvZWRnZS92MS9mYWN0cy5wcm90bxIRdHJ1bmtsaW5lLmVkZ2UudjEifgoERmFjdBIRCgl0ZW5hbnRfaWQYASABKAMSDQoFZXBvY2gYAiABKAQSCwoDc2VxGAMgASgEEgwKBGhhc2gYBCABKAwSEQoJcHJldl9oYXNoGAUgASgMEgwKBGtpbmQYBiABKAkSCgoCYXQYByABKAMSDAoEYm9keRgIIAEoDCLtAwoKQ2FsbFJlY29yZBIPCgdjYWxsX2lkGAEgASgJEhEKCWRpcmVjdGlvbhgCIAEoCRIOCgZjYWxsZXIYAyABKAkSDgoGY2FsbGVkGAQgASgJEhAKCHRydW5rX2lkGAUgASgJEgwKBG5vZGUYBiABKAkSEgoKc3RhcnRlZF9hdBgHIAEoAxITCgthbnN3ZXJlZF9hdBgIIAEoAxIQCghlbmRlZF9hdBgJIAEoAxIQCghlbmRlZF9ieRgKIAEoCRISCgplbmRfcmVhc29uGAsgASgJEjAKCW1lbnVfcGF0aBgMIAMoCzIdLnRydW5rbGluZS5lZGdlLnYxLk1lbnVDaG9pY2USMwoMcXVldWVfdmlzaXRzGA0gAygLMh0udHJ1bmtsaW5lLmVkZ2UudjEuUXVldWVWaXNpdBItCgV0YWxrcxgOIAMoCzIeLnRydW5rbGluZS5lZGdlLnYxLlRhbGtTZWdtZW50EiYKBW1vdmVzGA8gAygLMhcudHJ1bmtsaW5lLmVkZ2UudjEuTW92ZRIPCgdmbG93X2lkGBAgASgJEhQKDGZsb3dfdmVyc2lvbhgRIAEoCRITCgtzaXBfY2FsbF9pZBgSIAEoCRIMCgR0ZXN0GBMgASgIEhIKCnNpcF9zdGF0dXMYFCABKA0iRwoKTWVudUNob2ljZRIKCgJhdBgBIAEoAxIPCgdub2RlX2lkGAIgASgJEg0KBWRpZ2l0GAMgASgJEg0KBWxhYmVsGAQgASgJIn8KClF1ZXVlVmlzaXQSEAoIcXVldWVfaWQYASABKAkSEwoLZW5xdWV1ZWRfYXQYAiABKAMSDwoHbGVmdF9hdBgDIAEoAxIPCgdvdXRjb21lGAQgASgJEigKBm9mZmVycxgFIAMoCzIYLnRydW5rbGluZS5lZGdlLnYxLk9mZmVyIlAKBU9mZmVyEhAKCGFnZW50X2lkGAEgASgJEhIKCm9mZmVyZWRfYXQYAiABKAMSEAoIZW5kZWRfYXQYAyABKAMSDwoHb3V0Y29tZRgEIAEoCSJWCgtUYWxrU2VnbWVudBIQCghhZ2VudF9pZBgBIAEoCRISCgpzdGFydGVkX2F0GAIgASgDEhAKCGVuZGVkX2F0GAMgASgDEg8KB2hlbGRfdXMYBCABKAMiRgoETW92ZRIKCgJhdBgBIAEoAxIRCglmcm9tX25vZGUYAiABKAkSDwoHdG9fbm9kZRgDIAEoCRIOCgZnYXBfdXMYBCABKAMigAEKBldyYXBVcBIPCgdjYWxsX2lkGAEgASgJEhAKCGFnZW50X2lkGAIgASgJEgwKBGNvZGUYAyABKAkSDAoEbm90ZRgEIAEoCRISCgpzdGFydGVkX2F0GAUgASgDEhAKCGVuZGVkX2F0GAYgASgDEhEKCWF1dG9tYXRpYxgHIAEoCCJ3Cg1BZ2VudEludGVydmFsEhAKCGFnZW50X2lkGAEgASgJEg0KBXN0YXRlGAIgASgJEg4KBnJlYXNvbhgDIAEoCRISCgpzdGFydGVkX2F0GAQgASgDEhAKCGVuZGVkX2F0GAUgASgDEg8KB2NhbGxfaWQYBiABKAki0QEKEVJlY29yZGluZ01hbmlmZXN0EhQKDHJlY29yZGluZ19pZBgBIAEoCRIPCgdjYWxsX2lkGAIgASgJEgwKBG5vZGUYAyABKAkSDwoHc2VnbWVudBgEIAEoDRISCgpzdGFydGVkX2F0GAUgASgDEhAKCGVuZGVkX2F0GAYgASgDEg0KBWJ5dGVzGAcgASgEEg4KBmNodW5rcxgIIAEoDRINCgVjaGFpbhgJIAEoDBIOCgZrZXlfaWQYCiABKAkSEgoKcHJldl9jaGFpbhgLIAEoDEIuWix0cnVua2xpbmUvcHJvdG8vZ2VuL3RydW5rbGluZS9lZGdlL3YxO2VkZ2V2MWIGcHJvdG8z");
+  fileDesc("Ch10cnVua2xpbmUvZWRnZS92MS9mYWN0cy5wcm90bxIRdHJ1bmtsaW5lLmVkZ2UudjEifgoERmFjdBIRCgl0ZW5hbnRfaWQYASABKAMSDQoFZXBvY2gYAiABKAQSCwoDc2VxGAMgASgEEgwKBGhhc2gYBCABKAwSEQoJcHJldl9oYXNoGAUgASgMEgwKBGtpbmQYBiABKAkSCgoCYXQYByABKAMSDAoEYm9keRgIIAEoDCKdBAoKQ2FsbFJlY29yZBIPCgdjYWxsX2lkGAEgASgJEhEKCWRpcmVjdGlvbhgCIAEoCRIOCgZjYWxsZXIYAyABKAkSDgoGY2FsbGVkGAQgASgJEhAKCHRydW5rX2lkGAUgASgJEgwKBG5vZGUYBiABKAkSEgoKc3RhcnRlZF9hdBgHIAEoAxITCgthbnN3ZXJlZF9hdBgIIAEoAxIQCghlbmRlZF9hdBgJIAEoAxIQCghlbmRlZF9ieRgKIAEoCRISCgplbmRfcmVhc29uGAsgASgJEjAKCW1lbnVfcGF0aBgMIAMoCzIdLnRydW5rbGluZS5lZGdlLnYxLk1lbnVDaG9pY2USMwoMcXVldWVfdmlzaXRzGA0gAygLMh0udHJ1bmtsaW5lLmVkZ2UudjEuUXVldWVWaXNpdBItCgV0YWxrcxgOIAMoCzIeLnRydW5rbGluZS5lZGdlLnYxLlRhbGtTZWdtZW50EiYKBW1vdmVzGA8gAygLMhcudHJ1bmtsaW5lLmVkZ2UudjEuTW92ZRIPCgdmbG93X2lkGBAgASgJEhQKDGZsb3dfdmVyc2lvbhgRIAEoCRITCgtzaXBfY2FsbF9pZBgSIAEoCRIMCgR0ZXN0GBMgASgIEhIKCnNpcF9zdGF0dXMYFCABKA0SLgoJdHJhbnNmZXJzGBUgAygLMhsudHJ1bmtsaW5lLmVkZ2UudjEuVHJhbnNmZXIibwoIVHJhbnNmZXISCgoCYXQYASABKAMSEAoIYnlfYWdlbnQYAiABKAkSEAoIcXVldWVfaWQYAyABKAkSEAoIYWdlbnRfaWQYBCABKAkSEAoIZW5kZWRfYXQYBSABKAMSDwoHb3V0Y29tZRgGIAEoCSJHCgpNZW51Q2hvaWNlEgoKAmF0GAEgASgDEg8KB25vZGVfaWQYAiABKAkSDQoFZGlnaXQYAyABKAkSDQoFbGFiZWwYBCABKAkifwoKUXVldWVWaXNpdBIQCghxdWV1ZV9pZBgBIAEoCRITCgtlbnF1ZXVlZF9hdBgCIAEoAxIPCgdsZWZ0X2F0GAMgASgDEg8KB291dGNvbWUYBCABKAkSKAoGb2ZmZXJzGAUgAygLMhgudHJ1bmtsaW5lLmVkZ2UudjEuT2ZmZXIiUAoFT2ZmZXISEAoIYWdlbnRfaWQYASABKAkSEgoKb2ZmZXJlZF9hdBgCIAEoAxIQCghlbmRlZF9hdBgDIAEoAxIPCgdvdXRjb21lGAQgASgJIlYKC1RhbGtTZWdtZW50EhAKCGFnZW50X2lkGAEgASgJEhIKCnN0YXJ0ZWRfYXQYAiABKAMSEAoIZW5kZWRfYXQYAyABKAMSDwoHaGVsZF91cxgEIAEoAyJGCgRNb3ZlEgoKAmF0GAEgASgDEhEKCWZyb21fbm9kZRgCIAEoCRIPCgd0b19ub2RlGAMgASgJEg4KBmdhcF91cxgEIAEoAyKAAQoGV3JhcFVwEg8KB2NhbGxfaWQYASABKAkSEAoIYWdlbnRfaWQYAiABKAkSDAoEY29kZRgDIAEoCRIMCgRub3RlGAQgASgJEhIKCnN0YXJ0ZWRfYXQYBSABKAMSEAoIZW5kZWRfYXQYBiABKAMSEQoJYXV0b21hdGljGAcgASgIIncKDUFnZW50SW50ZXJ2YWwSEAoIYWdlbnRfaWQYASABKAkSDQoFc3RhdGUYAiABKAkSDgoGcmVhc29uGAMgASgJEhIKCnN0YXJ0ZWRfYXQYBCABKAMSEAoIZW5kZWRfYXQYBSABKAMSDwoHY2FsbF9pZBgGIAEoCSLRAQoRUmVjb3JkaW5nTWFuaWZlc3QSFAoMcmVjb3JkaW5nX2lkGAEgASgJEg8KB2NhbGxfaWQYAiABKAkSDAoEbm9kZRgDIAEoCRIPCgdzZWdtZW50GAQgASgNEhIKCnN0YXJ0ZWRfYXQYBSABKAMSEAoIZW5kZWRfYXQYBiABKAMSDQoFYnl0ZXMYByABKAQSDgoGY2h1bmtzGAggASgNEg0KBWNoYWluGAkgASgMEg4KBmtleV9pZBgKIAEoCRISCgpwcmV2X2NoYWluGAsgASgMQi5aLHRydW5rbGluZS9wcm90by9nZW4vdHJ1bmtsaW5lL2VkZ2UvdjE7ZWRnZXYxYgZwcm90bzM");
 
 /**
  * Fact is one row of the outbox: numbered and hash-chained per (site, tenant,
@@ -182,6 +182,11 @@ export type CallRecord = Message<"trunkline.edge.v1.CallRecord"> & {
    * @generated from field: uint32 sip_status = 20;
    */
   sipStatus: number;
+
+  /**
+   * @generated from field: repeated trunkline.edge.v1.Transfer transfers = 21;
+   */
+  transfers: Transfer[];
 };
 
 /**
@@ -190,6 +195,56 @@ export type CallRecord = Message<"trunkline.edge.v1.CallRecord"> & {
  */
 export const CallRecordSchema: GenMessage<CallRecord> = /*@__PURE__*/
   messageDesc(file_trunkline_edge_v1_facts, 1);
+
+/**
+ * Transfer: an agent passed the call on, or tried to.
+ *
+ * @generated from message trunkline.edge.v1.Transfer
+ */
+export type Transfer = Message<"trunkline.edge.v1.Transfer"> & {
+  /**
+   * @generated from field: int64 at = 1;
+   */
+  at: bigint;
+
+  /**
+   * @generated from field: string by_agent = 2;
+   */
+  byAgent: string;
+
+  /**
+   * The target: one of both.
+   *
+   * @generated from field: string queue_id = 3;
+   */
+  queueId: string;
+
+  /**
+   * @generated from field: string agent_id = 4;
+   */
+  agentId: string;
+
+  /**
+   * @generated from field: int64 ended_at = 5;
+   */
+  endedAt: bigint;
+
+  /**
+   * "queued", or what became of ringing the agent: "accepted", "rejected",
+   * "no_answer", "caller_hung_up", "call_lost", "agent_lost". Not accepted, the
+   * caller went back to the queue they came from.
+   *
+   * @generated from field: string outcome = 6;
+   */
+  outcome: string;
+};
+
+/**
+ * Describes the message trunkline.edge.v1.Transfer.
+ * Use `create(TransferSchema)` to create a new message.
+ */
+export const TransferSchema: GenMessage<Transfer> = /*@__PURE__*/
+  messageDesc(file_trunkline_edge_v1_facts, 2);
 
 /**
  * @generated from message trunkline.edge.v1.MenuChoice
@@ -221,7 +276,7 @@ export type MenuChoice = Message<"trunkline.edge.v1.MenuChoice"> & {
  * Use `create(MenuChoiceSchema)` to create a new message.
  */
 export const MenuChoiceSchema: GenMessage<MenuChoice> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_facts, 2);
+  messageDesc(file_trunkline_edge_v1_facts, 3);
 
 /**
  * @generated from message trunkline.edge.v1.QueueVisit
@@ -260,7 +315,7 @@ export type QueueVisit = Message<"trunkline.edge.v1.QueueVisit"> & {
  * Use `create(QueueVisitSchema)` to create a new message.
  */
 export const QueueVisitSchema: GenMessage<QueueVisit> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_facts, 3);
+  messageDesc(file_trunkline_edge_v1_facts, 4);
 
 /**
  * @generated from message trunkline.edge.v1.Offer
@@ -295,7 +350,7 @@ export type Offer = Message<"trunkline.edge.v1.Offer"> & {
  * Use `create(OfferSchema)` to create a new message.
  */
 export const OfferSchema: GenMessage<Offer> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_facts, 4);
+  messageDesc(file_trunkline_edge_v1_facts, 5);
 
 /**
  * @generated from message trunkline.edge.v1.TalkSegment
@@ -327,7 +382,7 @@ export type TalkSegment = Message<"trunkline.edge.v1.TalkSegment"> & {
  * Use `create(TalkSegmentSchema)` to create a new message.
  */
 export const TalkSegmentSchema: GenMessage<TalkSegment> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_facts, 5);
+  messageDesc(file_trunkline_edge_v1_facts, 6);
 
 /**
  * @generated from message trunkline.edge.v1.Move
@@ -359,7 +414,7 @@ export type Move = Message<"trunkline.edge.v1.Move"> & {
  * Use `create(MoveSchema)` to create a new message.
  */
 export const MoveSchema: GenMessage<Move> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_facts, 6);
+  messageDesc(file_trunkline_edge_v1_facts, 7);
 
 /**
  * WrapUp, kind "wrap_up": what the agent noted, when the wrap-up ended.
@@ -408,7 +463,7 @@ export type WrapUp = Message<"trunkline.edge.v1.WrapUp"> & {
  * Use `create(WrapUpSchema)` to create a new message.
  */
 export const WrapUpSchema: GenMessage<WrapUp> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_facts, 7);
+  messageDesc(file_trunkline_edge_v1_facts, 8);
 
 /**
  * AgentInterval, kind "agent_interval": one state an agent was in, when it ended.
@@ -452,7 +507,7 @@ export type AgentInterval = Message<"trunkline.edge.v1.AgentInterval"> & {
  * Use `create(AgentIntervalSchema)` to create a new message.
  */
 export const AgentIntervalSchema: GenMessage<AgentInterval> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_facts, 8);
+  messageDesc(file_trunkline_edge_v1_facts, 9);
 
 /**
  * RecordingManifest, kind "recording": a closed recording segment.
@@ -525,5 +580,5 @@ export type RecordingManifest = Message<"trunkline.edge.v1.RecordingManifest"> &
  * Use `create(RecordingManifestSchema)` to create a new message.
  */
 export const RecordingManifestSchema: GenMessage<RecordingManifest> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_facts, 9);
+  messageDesc(file_trunkline_edge_v1_facts, 10);
 

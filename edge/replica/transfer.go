@@ -1,0 +1,78 @@
+package replica
+
+import (
+	"slices"
+
+	"trunkline/edge/call"
+)
+
+// transferCall: the agent gives the caller away and goes to wrap-up.
+func (m *machine) transferCall(c call.TransferCall) call.Result {
+	old, ok := m.call(c.CallID)
+	if !ok || old.AgentID != c.By {
+		return refused(call.RefusedNotFound)
+	}
+	if old.Phase != call.PhaseTalking || (c.QueueID == "") == (c.AgentID == "") {
+		return refused(call.RefusedState)
+	}
+	row := editCall(old)
+	if c.AgentID != "" {
+		if code := m.ringable(old, c); code != "" {
+			return refused(code)
+		}
+	} else if c.MaxWaiting != 0 && m.t.waitingIn(old.Tenant, c.QueueID) >= c.MaxWaiting {
+		return refused(call.RefusedLimit)
+	}
+	by := m.endTalk(row, "transferred", c.WrapUp)
+	row.AgentID, row.TalkingSince = "", 0
+	row.Transfers = append(slices.Clone(row.Transfers), call.Transfer{At: m.t.at, By: c.By, QueueID: c.QueueID, AgentID: c.AgentID})
+	if c.QueueID != "" {
+		row.Phase, row.QueueID, row.EnqueuedAt = call.PhaseQueued, c.QueueID, m.t.at
+		m.beginVisit(row)
+		m.endTransfer(row, "queued")
+	} else {
+		row.Phase, row.Direct, row.AgentID = call.PhaseOffered, true, c.AgentID
+		row.OfferedAt, row.OfferDeadline = m.t.at, m.t.at+c.Timeout
+		m.reserve(c.AgentID, row.ID)
+	}
+	m.keepCall(old, row)
+	return call.Result{Call: row, Agent: by}
+}
+
+// ringable says why the target cannot be rung; "" when it can.
+func (m *machine) ringable(row *call.Call, c call.TransferCall) string {
+	agent, ok := m.agent(c.AgentID)
+	switch {
+	case !ok || agent.Tenant != row.Tenant:
+		return call.RefusedNotFound
+	case c.AgentID == c.By || c.Timeout <= 0:
+		return call.RefusedState
+	case !agent.Ringable():
+		return call.RefusedBusy
+	}
+	return ""
+}
+
+// reserve rings an agent whom a colleague asks for. Who was not ready is so
+// again afterwards.
+func (m *machine) reserve(agentID, callID string) {
+	agent, ok := m.agent(agentID)
+	if !ok {
+		return
+	}
+	g := editAgent(agent)
+	if g.State == call.AgentNotReady {
+		g.Next, g.NextReason = call.AgentNotReady, g.Reason
+	}
+	m.enter(g, call.AgentReserved, "")
+	g.CallID = callID
+	m.keepAgent(agent, g)
+}
+
+// endTransfer closes the newest transfer.
+func (m *machine) endTransfer(row *call.Call, outcome string) {
+	if n := len(row.Transfers); n > 0 {
+		row.Transfers = slices.Clone(row.Transfers)
+		row.Transfers[n-1].EndedAt, row.Transfers[n-1].Outcome = m.t.at, outcome
+	}
+}
