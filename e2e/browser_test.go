@@ -96,6 +96,12 @@ type person struct {
 // browser starts Chromium whose microphone says a tone and which listens for others.
 func browser(ctx context.Context, t *testing.T, says float64, listens ...int) *harness.Browser {
 	t.Helper()
+	return browserIn(ctx, t, nil, says, listens...)
+}
+
+// browserIn is browser in another network.
+func browserIn(ctx context.Context, t *testing.T, ns *harness.Namespace, says float64, listens ...int) *harness.Browser {
+	t.Helper()
 	wav := filepath.Join(t.TempDir(), "says.wav")
 	f, err := os.Create(wav)
 	if err != nil {
@@ -104,7 +110,7 @@ func browser(ctx context.Context, t *testing.T, says float64, listens ...int) *h
 	if err := writeWAV48(f, says); err != nil {
 		t.Fatal(err)
 	}
-	b, err := harness.StartBrowser(ctx, harness.BrowserOptions{Root: root(), Microphone: wav, Tones: listens})
+	b, err := harness.StartBrowser(ctx, harness.BrowserOptions{Root: root(), Microphone: wav, Tones: listens, Namespace: ns})
 	if err != nil {
 		t.Fatal(err)
 	}

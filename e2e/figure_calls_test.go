@@ -86,7 +86,7 @@ func TestFigureCalls(t *testing.T) {
 // agent's WebRTC leg, keeps alive at the node that owns the call.
 func TestFigureMemory(t *testing.T) {
 	ctx := testContext(t, 4*time.Minute)
-	c, ua := ownCluster(ctx, t, "memory", 3, "ordinary", "TRUNKLINE_PROFILE=true")
+	c, ua := ownCluster(ctx, t, "memory", 3, "ordinary", func(o *harness.Options) { o.NodeEnv = []string{"TRUNKLINE_PROFILE=true"} })
 	tn := newTenant(ctx, t, c)
 	tn.straightToQueue(ctx, t)
 	l := newLoad(tn, ua)

@@ -61,14 +61,16 @@ func outDir(name string) (string, error) {
 	return os.MkdirTemp(base, name+"-")
 }
 
-func startCluster(ctx context.Context, name string, nodes int, timing string, nodeEnv ...string) (*harness.Cluster, error) {
+func startCluster(ctx context.Context, name string, nodes int, timing string, with ...func(*harness.Options)) (*harness.Cluster, error) {
 	dir, err := outDir(name)
 	if err != nil {
 		return nil, err
 	}
-	return harness.Start(ctx, harness.Options{
-		Dir: dir, Bin: filepath.Join(root(), "bin"), Nodes: nodes, Timing: timing, FastDatabase: true, NodeEnv: nodeEnv,
-	})
+	o := harness.Options{Dir: dir, Bin: filepath.Join(root(), "bin"), Nodes: nodes, Timing: timing, FastDatabase: true}
+	for _, set := range with {
+		set(&o)
+	}
+	return harness.Start(ctx, o)
 }
 
 // cluster gives the shared one.
@@ -87,10 +89,11 @@ func cluster(t *testing.T) (*harness.Cluster, *carrier.Carrier) {
 	return shared.cluster, shared.carrier
 }
 
-// ownCluster starts a cluster for one test that kills; it ends with the test.
-func ownCluster(ctx context.Context, t *testing.T, name string, nodes int, timing string, nodeEnv ...string) (*harness.Cluster, *carrier.Carrier) {
+// ownCluster starts a cluster for one test that kills, or whose programs are
+// started in another way; it ends with the test.
+func ownCluster(ctx context.Context, t *testing.T, name string, nodes int, timing string, with ...func(*harness.Options)) (*harness.Cluster, *carrier.Carrier) {
 	t.Helper()
-	c, err := startCluster(ctx, name, nodes, timing, nodeEnv...)
+	c, err := startCluster(ctx, name, nodes, timing, with...)
 	if err != nil {
 		t.Fatal(err)
 	}

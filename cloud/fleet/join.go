@@ -93,9 +93,6 @@ func (s *Service) addPlatform(c *edgev1.SiteConfig) {
 		c.TokenKeys[kid] = key
 	}
 	c.AllowedOrigins = s.cfg.Origins()
-	if s.cfg.Relay != nil {
-		c.IceUrls = s.cfg.Relay.URLs()
-	}
 }
 
 func checkJoin(req *edgev1.JoinRequest) error {

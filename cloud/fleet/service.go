@@ -63,7 +63,6 @@ type RecordingSink interface {
 // Relay gives credentials for the media relay.
 type Relay interface {
 	TurnCredentials(user string) *edgev1.TurnCredentialsResponse
-	URLs() []string
 }
 
 // Applier makes of a fact what its feature needs, in the transaction that stores

@@ -55,6 +55,10 @@ type Inbox interface {
 	Put(ctx context.Context, tx pgx.Tx, tenant int64, site, kind string, body proto.Message, ttl time.Duration) (string, error)
 }
 
+// Relays gives a browser's way round its network, for a user named by an id; may
+// be nil.
+type Relays func(user string) []*cloudv1.RelayServer
+
 // Limit lets a caller do something again only so often: nil, or an Exhausted fault.
 type Limit func(ctx context.Context, whom string) error
 
@@ -65,8 +69,9 @@ type Config struct {
 	Flows Flows
 	Inbox Inbox
 	// Done says when the steps site, trunk and routing were fulfilled.
-	Done  map[string]Since
-	Limit Limit
+	Done   map[string]Since
+	Limit  Limit
+	Relays Relays
 }
 
 // Service is OnboardingService.
@@ -186,6 +191,9 @@ func (s *Service) StartTestCall(ctx context.Context, req *cloudv1.StartTestCallR
 	secret := base64.RawURLEncoding.EncodeToString(b[:])
 	hash := sha256.Sum256([]byte(secret))
 	out := &cloudv1.StartTestCallResponse{Ticket: secret, ExpiresAt: timestamppb.New(s.now().Add(ticketLife))}
+	if s.cfg.Relays != nil {
+		out.Relays = s.cfg.Relays("caller/" + caller.Claims.Account)
+	}
 	err := s.cfg.DB.InTenant(ctx, tenant, func(ctx context.Context, tx pgx.Tx) error {
 		flow, err := s.flow(ctx, tx, tenant, req.FlowId)
 		if err != nil {

@@ -22,6 +22,7 @@ func (s *Server) mountOnboarding(context.Context) error {
 		Limit: func(ctx context.Context, whom string) error {
 			return s.features.access.sessions.Take(ctx, perCaller, whom)
 		},
+		Relays: s.relays,
 	})
 	f.appliers = append(f.appliers, svc)
 	s.web.Handle(cloudv1connect.NewOnboardingServiceHandler(svc, s.options()...))

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 
 	"trunkline/cloud/turn"
+	cloudv1 "trunkline/proto/gen/trunkline/cloud/v1"
 	"trunkline/tenants"
 )
 
@@ -31,6 +32,15 @@ func (s *Server) mountTurn(ctx context.Context) error {
 	s.features.fleet.relay = relay
 	s.background.Add("turn relay", relay)
 	return nil
+}
+
+// relays gives a browser that calls from the cloud's pages its way to a site.
+func (s *Server) relays(user string) []*cloudv1.RelayServer {
+	c := s.features.fleet.relay.Credential(user)
+	if len(c.URLs) == 0 {
+		return nil
+	}
+	return []*cloudv1.RelayServer{{Urls: c.URLs, Username: c.Username, Credential: c.Password}}
 }
 
 // TurnConfig says where the media relay listens; the zero value is off.

@@ -16,9 +16,10 @@ import (
 	turn "github.com/pion/turn/v4"
 )
 
-// perUser bounds the relays one user holds at a time: two browser tabs to three
-// nodes each, with one set still ending.
-const perUser = 12
+// perUser bounds the relays one user holds at a time. A leg asks for one per
+// address of the browser's machine and transport, usually two to eight, and a
+// page that was closed without a word leaves its own for ten minutes.
+const perUser = 48
 
 // Config says where the relay listens. The zero value is a relay that is off.
 type Config struct {

@@ -21,10 +21,12 @@
   const lasts = 60
 
   const legs = []
+  const peers = []
   const Native = window.RTCPeerConnection
   window.RTCPeerConnection = class extends Native {
     constructor(...config) {
       super(...config)
+      peers.push(this)
       this.addEventListener('track', ({ track }) => listen(track))
       this.addEventListener('connectionstatechange', () => tell({ event: 'leg', what: this.connectionState }))
     }
@@ -78,6 +80,15 @@
     }
   }, lookEvery)
   window.__hears = (hz) => ({ ...measure(hz), legs: legs.length })
+
+  /** The way the newest connection's packets take: the addresses of the pair in use at both ends. */
+  window.__way = async () => {
+    const stats = await peers.findLast(({ connectionState }) => connectionState === 'connected')?.getStats()
+    const pair = stats && [...stats.values()].find(({ type, state, nominated }) => type === 'candidate-pair' && nominated && state === 'succeeded')
+    if (!pair) return null
+    const end = ({ candidateType, address, port, protocol, relayProtocol }) => ({ candidateType, address, port, protocol, relayProtocol })
+    return { local: end(stats.get(pair.localCandidateId)), remote: end(stats.get(pair.remoteCandidateId)) }
+  }
 
   addEventListener(
     'click',

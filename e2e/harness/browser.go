@@ -35,6 +35,8 @@ type BrowserOptions struct {
 	Root string // of the repository
 	// Microphone is a 48 kHz mono 16 bit WAV file said in a loop; empty is Chromium's beep.
 	Microphone string
+	// Namespace it lives in; nil is this machine's network.
+	Namespace *Namespace
 	// Tones in Hz whose arrival over WebRTC is told as events "hears" and "deaf".
 	Tones []int
 }
@@ -81,7 +83,11 @@ func StartBrowser(ctx context.Context, o BrowserOptions) (*Browser, error) {
 		return nil, err
 	}
 	b := &Browser{done: make(chan struct{}), waiting: map[int]chan answer{}, changed: make(chan struct{})}
-	b.cmd = exec.Command(node, filepath.Join(o.Root, "e2e", "browser", "driver.mjs"), string(args))
+	command := []string{node, filepath.Join(o.Root, "e2e", "browser", "driver.mjs"), string(args)}
+	if o.Namespace != nil {
+		command = append([]string{"ip", "netns", "exec", o.Namespace.Name}, command...)
+	}
+	b.cmd = exec.Command(command[0], command[1:]...)
 	b.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	b.cmd.Stderr = &b.logs
 	if b.in, err = b.cmd.StdinPipe(); err != nil {

@@ -27,6 +27,8 @@ type Options struct {
 	Ports Ports
 	// Log gets each log line with the program's name; may be nil.
 	Log func(program, line string)
+	// Cloud are further arguments of trunkline-cloud serve.
+	Cloud []string
 	// FastDatabase runs PostgreSQL without durability (tests only).
 	FastDatabase bool
 	// NodeEnv is added to the nodes' environment.
@@ -190,6 +192,7 @@ func (c *Cluster) StartCloud(ctx context.Context) error {
 	if _, port, err := net.SplitHostPort(web); err == nil && port != "0" {
 		args = append(args, "--public-url", "http://localhost:"+port)
 	}
+	args = append(args, c.opts.Cloud...)
 	cmd := Program{
 		Name: "cloud", Path: filepath.Join(c.opts.Bin, "trunkline-cloud"), Args: args,
 		LogFile: filepath.Join(c.opts.Dir, "log", "cloud.log"), Log: c.logger("cloud"),

@@ -83,12 +83,12 @@ func (d desk) Suspended(tenant int64) bool {
 	return t != nil && t.suspended()
 }
 
-func (d desk) ICEServers(context.Context, string) []*agentv1.IceServer {
-	urls := d.n.dir.Load().site.GetIceUrls()
-	if len(urls) == 0 {
+func (d desk) ICEServers(agent string) []*agentv1.IceServer {
+	r, ok := d.n.uplink.Relay(agent)
+	if !ok {
 		return nil
 	}
-	return []*agentv1.IceServer{{Urls: urls}}
+	return []*agentv1.IceServer{{Urls: r.URLs, Username: r.Username, Credential: r.Password}}
 }
 
 func (d desk) DayStart(tenant int64) int64 {

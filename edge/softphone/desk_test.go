@@ -31,6 +31,7 @@ type fakeSite struct {
 	slow     time.Duration // of the next commit
 	fail     int           // commits that fail before one succeeds
 	changed  func(agentID string)
+	relays   map[string][]*agentv1.IceServer
 }
 
 func newFakeSite(agents ...call.Agent) *fakeSite {
@@ -239,4 +240,40 @@ func TestWatchingNothingEnds(t *testing.T) {
 			t.FailNow()
 		}
 	})
+}
+
+func (f *fakeSite) ICEServers(agentID string) []*agentv1.IceServer {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.relays[agentID]
+}
+
+func (f *fakeSite) Epoch() uint64 { return 1 }
+
+// A desktop hears of its relays when they are others than before, and only then:
+// credentials are renewed, and left out when they cannot be.
+func TestRelaysAreSentWhenTheyChange(t *testing.T) {
+	relay := func(user string) []*agentv1.IceServer {
+		return []*agentv1.IceServer{{Urls: []string{"turn:192.0.2.1:3478"}, Username: user, Credential: "c"}}
+	}
+	site := newFakeSite(call.Agent{ID: "a", Tenant: 1})
+	var sent []string
+	d := newDeskStream(site, call.Session{AgentID: "a", Tenant: 1}, func(ev *agentv1.AgentEvent) error {
+		user := "none"
+		for _, s := range ev.GetIceServers().GetServers() {
+			user = s.GetUsername()
+		}
+		sent = append(sent, user)
+		return nil
+	})
+	d.relays = d.iceServers() // as the snapshot told them
+	for _, now := range [][]*agentv1.IceServer{nil, relay("first"), relay("first"), relay("second"), nil, nil} {
+		site.relays = map[string][]*agentv1.IceServer{"a": now, "b": relay("another's")}
+		if err := d.ways(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(sent, []string{"first", "second", "none"}) {
+		t.Errorf("%v", sent)
+	}
 }

@@ -45,7 +45,9 @@ type Site interface {
 	VerifyGrant(token string) (grant.Claims, error)
 	// Suspended tells whether the tenant may sign in.
 	Suspended(tenant int64) bool
-	ICEServers(ctx context.Context, agentID string) []*agentv1.IceServer
+	// ICEServers are the agent's relays as known now; it does not wait for the
+	// cloud. AgentChanged follows when they are had.
+	ICEServers(agentID string) []*agentv1.IceServer
 	// DayStart is the last midnight of the tenant's zone.
 	DayStart(tenant int64) int64
 }

@@ -92,6 +92,7 @@ type deskStream struct {
 	calls  map[string]*agentv1.Call
 	queues *agentv1.Queues
 	mode   *agentv1.SiteMode
+	relays *agentv1.IceServers
 }
 
 func newDeskStream(site Site, s call.Session, send func(*agentv1.AgentEvent) error) *deskStream {
@@ -107,7 +108,7 @@ func (d *deskStream) wakeUp() {
 
 // run sends the snapshot, then changes, until the session or the stream ends.
 func (d *deskStream) run(ctx context.Context) error {
-	if err := d.snapshot(ctx); err != nil {
+	if err := d.snapshot(); err != nil {
 		return err
 	}
 	beat := time.NewTicker(beatEvery)
@@ -120,10 +121,15 @@ func (d *deskStream) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-d.changed:
-			err = d.changes()
+			if err = d.ways(); err == nil {
+				err = d.changes()
+			}
 		case <-queues.C:
 			err = d.floor()
 		case <-beat.C:
+			if err = d.ways(); err != nil {
+				return err
+			}
 			err = d.emit(&agentv1.AgentEvent{Body: &agentv1.AgentEvent_Heartbeat{Heartbeat: &agentv1.Heartbeat{}}})
 		}
 		if err != nil {
@@ -156,13 +162,14 @@ func (d *deskStream) emit(ev *agentv1.AgentEvent) error {
 	return d.send(ev)
 }
 
-func (d *deskStream) snapshot(ctx context.Context) error {
+func (d *deskStream) snapshot() error {
 	cfg := d.site.Config(d.session.Tenant)
 	a, calls := d.current()
 	d.agent, d.calls, d.queues, d.mode = a, calls, d.queueStatus(), d.siteMode()
+	d.relays = d.iceServers()
 	snap := &agentv1.Snapshot{
 		Agent: a, Stats: d.stats(), SiteMode: d.mode, Queues: d.queues,
-		Nodes: nodeMessages(d.site.Nodes()), IceServers: d.site.ICEServers(ctx, d.session.AgentID),
+		Nodes: nodeMessages(d.site.Nodes()), IceServers: d.relays.GetServers(),
 	}
 	for _, c := range calls {
 		snap.Calls = append(snap.Calls, c)
@@ -220,6 +227,21 @@ func (d *deskStream) floor() error {
 		return d.emit(&agentv1.AgentEvent{Body: &agentv1.AgentEvent_SiteMode{SiteMode: m}})
 	}
 	return nil
+}
+
+// ways sends the relays when they are others: looked at with each beat, which is
+// also what has them renewed.
+func (d *deskStream) ways() error {
+	now := d.iceServers()
+	if proto.Equal(now, d.relays) {
+		return nil
+	}
+	d.relays = now
+	return d.emit(&agentv1.AgentEvent{Body: &agentv1.AgentEvent_IceServers{IceServers: now}})
+}
+
+func (d *deskStream) iceServers() *agentv1.IceServers {
+	return &agentv1.IceServers{Servers: d.site.ICEServers(d.session.AgentID)}
 }
 
 func (d *deskStream) current() (*agentv1.Agent, map[string]*agentv1.Call) {

@@ -50,6 +50,8 @@ type fakeCloud struct {
 	complete  map[string]bool
 	chunks    int
 	onChunk   func() error
+	relays    map[string]int // credentials given, by agent
+	relayLife time.Duration  // 0 = no relay
 }
 
 type pushedLive struct {

@@ -71,6 +71,9 @@ type Config struct {
 	Store       *Store
 	Peers       Peers      // nil: a site of one node
 	Recordings  Recordings // may be nil
+	// RelayChanged is told that Relay now says something else of the agent; may
+	// be nil. It must not block.
+	RelayChanged func(agent string)
 	// Dir holds the state of uploads.
 	Dir string
 	Log *slog.Logger
@@ -90,6 +93,7 @@ type Uplink struct {
 	wanted  signal // a configuration came from the cloud
 	mail    signal // an inbox item came from the cloud
 	inbox   inbox
+	relays  relays
 	closed  signal      // a recording was closed
 	sending atomic.Bool // facts are on their way
 	idle    signal      // they have arrived
@@ -122,6 +126,7 @@ func New(cfg Config) (*Uplink, error) {
 	u.loops.Add("facts", life.Loop("facts", u.runFacts))
 	u.loops.Add("floors", life.Loop("floors", u.runLive))
 	u.loops.Add("report", life.Loop("report", u.runReport))
+	u.loops.Add("relays", life.Loop("relays", u.runRelays))
 	if cfg.Recordings != nil {
 		var err error
 		if u.uploaded, err = openUploads(cfg.Dir); err != nil {
@@ -163,11 +168,4 @@ const rpcTimeout = 10 * time.Second
 // RenewCertificate asks for a new certificate; see enroll.Cloud.
 func (u *Uplink) RenewCertificate(ctx context.Context, r *edgev1.RenewCertificateRequest) (*edgev1.RenewCertificateResponse, error) {
 	return u.link.control.RenewCertificate(ctx, r)
-}
-
-// TurnCredentials asks for a way round an agent's network.
-func (u *Uplink) TurnCredentials(ctx context.Context, agent string) (*edgev1.TurnCredentialsResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, rpcTimeout)
-	defer cancel()
-	return u.link.control.TurnCredentials(ctx, &edgev1.TurnCredentialsRequest{AgentId: agent})
 }

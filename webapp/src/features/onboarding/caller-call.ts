@@ -14,8 +14,15 @@ export type CallerState =
   | { name: 'ended'; reason: string }
   | { name: 'failed'; error: unknown; cause: 'microphone' | 'site' | 'audio' }
 
+interface Ticket {
+  ticket: string
+  nodeUrls: string[]
+  /** Ways round a network that does not lead to the nodes. */
+  relays: { urls: string[]; username: string; credential: string }[]
+}
+
 export interface CallerCallOptions {
-  ticket: () => Promise<{ ticket: string; nodeUrls: string[] }>
+  ticket: () => Promise<Ticket>
   onState: (state: CallerState) => void
   /** Where the far side is heard. */
   audio: HTMLAudioElement
@@ -27,7 +34,7 @@ const GATHER_MS = 1_500
 const TICKET_MS = 8_000
 
 export class CallerCall {
-  readonly #peer = new RTCPeerConnection()
+  #peer: RTCPeerConnection | undefined
   readonly #stop = new AbortController()
   readonly #options: CallerCallOptions
   #microphone: MediaStream | undefined
@@ -48,12 +55,17 @@ export class CallerCall {
       })
       cause = 'site'
       this.#tell({ name: 'dialing' })
-      const offer = await this.#offer(this.#microphone)
-      const { ticket, nodeUrls } = await this.#options.ticket()
+      const { ticket, nodeUrls, relays } = await this.#options.ticket()
+      if (this.#over) return
+      const peer = new RTCPeerConnection({
+        iceServers: relays.map(({ urls, username, credential }) => ({ urls, username, credential })),
+      })
+      this.#peer = peer
+      const offer = await this.#offer(peer, this.#microphone)
       const { client, answer } = await this.#dial(ticket, nodeUrls, offer)
       this.#live = { client, callId: answer.callId, callSecret: answer.callSecret }
       cause = 'audio'
-      await this.#peer.setRemoteDescription({ type: 'answer', sdp: answer.sdpAnswer })
+      await peer.setRemoteDescription({ type: 'answer', sdp: answer.sdpAnswer })
       cause = 'site'
       for await (const event of client.watch(
         { callId: answer.callId, callSecret: answer.callSecret },
@@ -81,8 +93,7 @@ export class CallerCall {
     this.#finish({ name: 'ended', reason: 'caller' })
   }
 
-  async #offer(microphone: MediaStream): Promise<string> {
-    const peer = this.#peer
+  async #offer(peer: RTCPeerConnection, microphone: MediaStream): Promise<string> {
     for (const track of microphone.getAudioTracks()) peer.addTrack(track, microphone)
     peer.ontrack = ({ streams, track }) => {
       this.#options.audio.srcObject = streams[0] ?? new MediaStream([track])
@@ -145,7 +156,7 @@ export class CallerCall {
     this.#over = true
     this.#stop.abort()
     for (const track of this.#microphone?.getTracks() ?? []) track.stop()
-    this.#peer.close()
+    this.#peer?.close()
     this.#options.audio.srcObject = null
   }
 }

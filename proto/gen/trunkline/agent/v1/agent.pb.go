@@ -425,6 +425,7 @@ type AgentEvent struct {
 	//	*AgentEvent_SiteMode
 	//	*AgentEvent_SignedOut
 	//	*AgentEvent_Queues
+	//	*AgentEvent_IceServers
 	Body          isAgentEvent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -560,6 +561,15 @@ func (x *AgentEvent) GetQueues() *Queues {
 	return nil
 }
 
+func (x *AgentEvent) GetIceServers() *IceServers {
+	if x != nil {
+		if x, ok := x.Body.(*AgentEvent_IceServers); ok {
+			return x.IceServers
+		}
+	}
+	return nil
+}
+
 type isAgentEvent_Body interface {
 	isAgentEvent_Body()
 }
@@ -597,6 +607,11 @@ type AgentEvent_Queues struct {
 	Queues *Queues `protobuf:"bytes,11,opt,name=queues,proto3,oneof"`
 }
 
+type AgentEvent_IceServers struct {
+	// The relays changed: new credentials before the old ones end, or none left.
+	IceServers *IceServers `protobuf:"bytes,12,opt,name=ice_servers,json=iceServers,proto3,oneof"`
+}
+
 func (*AgentEvent_Snapshot) isAgentEvent_Body() {}
 
 func (*AgentEvent_Heartbeat) isAgentEvent_Body() {}
@@ -612,6 +627,8 @@ func (*AgentEvent_SiteMode) isAgentEvent_Body() {}
 func (*AgentEvent_SignedOut) isAgentEvent_Body() {}
 
 func (*AgentEvent_Queues) isAgentEvent_Body() {}
+
+func (*AgentEvent_IceServers) isAgentEvent_Body() {}
 
 type Heartbeat struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -802,6 +819,52 @@ func (x *Snapshot) GetIceServers() []*IceServer {
 	return nil
 }
 
+type IceServers struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Servers       []*IceServer           `protobuf:"bytes,1,rep,name=servers,proto3" json:"servers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IceServers) Reset() {
+	*x = IceServers{}
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IceServers) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IceServers) ProtoMessage() {}
+
+func (x *IceServers) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IceServers.ProtoReflect.Descriptor instead.
+func (*IceServers) Descriptor() ([]byte, []int) {
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *IceServers) GetServers() []*IceServer {
+	if x != nil {
+		return x.Servers
+	}
+	return nil
+}
+
+// IceServer is a relay of the cloud's for browsers that cannot reach their node (RFC 8656). The credentials are for one user and
+// end by themselves.
 type IceServer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Urls          []string               `protobuf:"bytes,1,rep,name=urls,proto3" json:"urls,omitempty"`
@@ -813,7 +876,7 @@ type IceServer struct {
 
 func (x *IceServer) Reset() {
 	*x = IceServer{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[9]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -825,7 +888,7 @@ func (x *IceServer) String() string {
 func (*IceServer) ProtoMessage() {}
 
 func (x *IceServer) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[9]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -838,7 +901,7 @@ func (x *IceServer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IceServer.ProtoReflect.Descriptor instead.
 func (*IceServer) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{9}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *IceServer) GetUrls() []string {
@@ -872,7 +935,7 @@ type BreakReason struct {
 
 func (x *BreakReason) Reset() {
 	*x = BreakReason{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[10]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -884,7 +947,7 @@ func (x *BreakReason) String() string {
 func (*BreakReason) ProtoMessage() {}
 
 func (x *BreakReason) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[10]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -897,7 +960,7 @@ func (x *BreakReason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BreakReason.ProtoReflect.Descriptor instead.
 func (*BreakReason) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{10}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *BreakReason) GetId() string {
@@ -924,7 +987,7 @@ type WrapUpCode struct {
 
 func (x *WrapUpCode) Reset() {
 	*x = WrapUpCode{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[11]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -936,7 +999,7 @@ func (x *WrapUpCode) String() string {
 func (*WrapUpCode) ProtoMessage() {}
 
 func (x *WrapUpCode) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[11]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -949,7 +1012,7 @@ func (x *WrapUpCode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WrapUpCode.ProtoReflect.Descriptor instead.
 func (*WrapUpCode) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{11}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *WrapUpCode) GetId() string {
@@ -979,7 +1042,7 @@ type SiteMode struct {
 
 func (x *SiteMode) Reset() {
 	*x = SiteMode{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[12]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -991,7 +1054,7 @@ func (x *SiteMode) String() string {
 func (*SiteMode) ProtoMessage() {}
 
 func (x *SiteMode) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[12]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1004,7 +1067,7 @@ func (x *SiteMode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SiteMode.ProtoReflect.Descriptor instead.
 func (*SiteMode) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{12}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SiteMode) GetCloudConnected() bool {
@@ -1037,7 +1100,7 @@ type Queues struct {
 
 func (x *Queues) Reset() {
 	*x = Queues{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[13]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1049,7 +1112,7 @@ func (x *Queues) String() string {
 func (*Queues) ProtoMessage() {}
 
 func (x *Queues) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[13]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1062,7 +1125,7 @@ func (x *Queues) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queues.ProtoReflect.Descriptor instead.
 func (*Queues) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{13}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Queues) GetQueues() []*QueueStatus {
@@ -1084,7 +1147,7 @@ type QueueStatus struct {
 
 func (x *QueueStatus) Reset() {
 	*x = QueueStatus{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[14]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1096,7 +1159,7 @@ func (x *QueueStatus) String() string {
 func (*QueueStatus) ProtoMessage() {}
 
 func (x *QueueStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[14]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1109,7 +1172,7 @@ func (x *QueueStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueStatus.ProtoReflect.Descriptor instead.
 func (*QueueStatus) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{14}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *QueueStatus) GetId() string {
@@ -1160,7 +1223,7 @@ type Agent struct {
 
 func (x *Agent) Reset() {
 	*x = Agent{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[15]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1172,7 +1235,7 @@ func (x *Agent) String() string {
 func (*Agent) ProtoMessage() {}
 
 func (x *Agent) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[15]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1185,7 +1248,7 @@ func (x *Agent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Agent.ProtoReflect.Descriptor instead.
 func (*Agent) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{15}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Agent) GetId() string {
@@ -1296,7 +1359,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[16]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1308,7 +1371,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[16]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1321,7 +1384,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{16}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Call) GetId() string {
@@ -1509,7 +1572,7 @@ type Stats struct {
 
 func (x *Stats) Reset() {
 	*x = Stats{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[17]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1521,7 +1584,7 @@ func (x *Stats) String() string {
 func (*Stats) ProtoMessage() {}
 
 func (x *Stats) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[17]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1534,7 +1597,7 @@ func (x *Stats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stats.ProtoReflect.Descriptor instead.
 func (*Stats) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{17}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Stats) GetSince() *timestamppb.Timestamp {
@@ -1605,7 +1668,7 @@ type SetStateRequest struct {
 
 func (x *SetStateRequest) Reset() {
 	*x = SetStateRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[18]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1617,7 +1680,7 @@ func (x *SetStateRequest) String() string {
 func (*SetStateRequest) ProtoMessage() {}
 
 func (x *SetStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[18]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1630,7 +1693,7 @@ func (x *SetStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetStateRequest.ProtoReflect.Descriptor instead.
 func (*SetStateRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{18}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SetStateRequest) GetState() AgentState {
@@ -1662,7 +1725,7 @@ type SignOutRequest struct {
 
 func (x *SignOutRequest) Reset() {
 	*x = SignOutRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[19]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1674,7 +1737,7 @@ func (x *SignOutRequest) String() string {
 func (*SignOutRequest) ProtoMessage() {}
 
 func (x *SignOutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[19]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1687,7 +1750,7 @@ func (x *SignOutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignOutRequest.ProtoReflect.Descriptor instead.
 func (*SignOutRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{19}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{20}
 }
 
 type NegotiateRequest struct {
@@ -1702,7 +1765,7 @@ type NegotiateRequest struct {
 
 func (x *NegotiateRequest) Reset() {
 	*x = NegotiateRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[20]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1714,7 +1777,7 @@ func (x *NegotiateRequest) String() string {
 func (*NegotiateRequest) ProtoMessage() {}
 
 func (x *NegotiateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[20]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1727,7 +1790,7 @@ func (x *NegotiateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NegotiateRequest.ProtoReflect.Descriptor instead.
 func (*NegotiateRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{20}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *NegotiateRequest) GetCallId() string {
@@ -1760,7 +1823,7 @@ type NegotiateResponse struct {
 
 func (x *NegotiateResponse) Reset() {
 	*x = NegotiateResponse{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[21]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1772,7 +1835,7 @@ func (x *NegotiateResponse) String() string {
 func (*NegotiateResponse) ProtoMessage() {}
 
 func (x *NegotiateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[21]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1785,7 +1848,7 @@ func (x *NegotiateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NegotiateResponse.ProtoReflect.Descriptor instead.
 func (*NegotiateResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{21}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *NegotiateResponse) GetSdpAnswer() string {
@@ -1805,7 +1868,7 @@ type CallCommand struct {
 
 func (x *CallCommand) Reset() {
 	*x = CallCommand{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[22]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1817,7 +1880,7 @@ func (x *CallCommand) String() string {
 func (*CallCommand) ProtoMessage() {}
 
 func (x *CallCommand) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[22]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1830,7 +1893,7 @@ func (x *CallCommand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallCommand.ProtoReflect.Descriptor instead.
 func (*CallCommand) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{22}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CallCommand) GetCallId() string {
@@ -1858,7 +1921,7 @@ type ToggleCommand struct {
 
 func (x *ToggleCommand) Reset() {
 	*x = ToggleCommand{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[23]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1870,7 +1933,7 @@ func (x *ToggleCommand) String() string {
 func (*ToggleCommand) ProtoMessage() {}
 
 func (x *ToggleCommand) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[23]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1883,7 +1946,7 @@ func (x *ToggleCommand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToggleCommand.ProtoReflect.Descriptor instead.
 func (*ToggleCommand) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{23}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ToggleCommand) GetCallId() string {
@@ -1918,7 +1981,7 @@ type SendDigitsRequest struct {
 
 func (x *SendDigitsRequest) Reset() {
 	*x = SendDigitsRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[24]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1930,7 +1993,7 @@ func (x *SendDigitsRequest) String() string {
 func (*SendDigitsRequest) ProtoMessage() {}
 
 func (x *SendDigitsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[24]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1943,7 +2006,7 @@ func (x *SendDigitsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendDigitsRequest.ProtoReflect.Descriptor instead.
 func (*SendDigitsRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{24}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SendDigitsRequest) GetCallId() string {
@@ -1980,7 +2043,7 @@ type TransferRequest struct {
 
 func (x *TransferRequest) Reset() {
 	*x = TransferRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[25]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1992,7 +2055,7 @@ func (x *TransferRequest) String() string {
 func (*TransferRequest) ProtoMessage() {}
 
 func (x *TransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[25]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2005,7 +2068,7 @@ func (x *TransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferRequest.ProtoReflect.Descriptor instead.
 func (*TransferRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{25}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *TransferRequest) GetCallId() string {
@@ -2048,7 +2111,7 @@ type ListTargetsRequest struct {
 
 func (x *ListTargetsRequest) Reset() {
 	*x = ListTargetsRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[26]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2060,7 +2123,7 @@ func (x *ListTargetsRequest) String() string {
 func (*ListTargetsRequest) ProtoMessage() {}
 
 func (x *ListTargetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[26]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2073,7 +2136,7 @@ func (x *ListTargetsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTargetsRequest.ProtoReflect.Descriptor instead.
 func (*ListTargetsRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{26}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListTargetsRequest) GetQuery() string {
@@ -2102,7 +2165,7 @@ type ListTargetsResponse struct {
 
 func (x *ListTargetsResponse) Reset() {
 	*x = ListTargetsResponse{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[27]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2114,7 +2177,7 @@ func (x *ListTargetsResponse) String() string {
 func (*ListTargetsResponse) ProtoMessage() {}
 
 func (x *ListTargetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[27]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2127,7 +2190,7 @@ func (x *ListTargetsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTargetsResponse.ProtoReflect.Descriptor instead.
 func (*ListTargetsResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{27}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListTargetsResponse) GetQueues() []*TargetQueue {
@@ -2165,7 +2228,7 @@ type TargetQueue struct {
 
 func (x *TargetQueue) Reset() {
 	*x = TargetQueue{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[28]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2177,7 +2240,7 @@ func (x *TargetQueue) String() string {
 func (*TargetQueue) ProtoMessage() {}
 
 func (x *TargetQueue) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[28]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2190,7 +2253,7 @@ func (x *TargetQueue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TargetQueue.ProtoReflect.Descriptor instead.
 func (*TargetQueue) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{28}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *TargetQueue) GetId() string {
@@ -2242,7 +2305,7 @@ type TargetAgent struct {
 
 func (x *TargetAgent) Reset() {
 	*x = TargetAgent{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[29]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2254,7 +2317,7 @@ func (x *TargetAgent) String() string {
 func (*TargetAgent) ProtoMessage() {}
 
 func (x *TargetAgent) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[29]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2267,7 +2330,7 @@ func (x *TargetAgent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TargetAgent.ProtoReflect.Descriptor instead.
 func (*TargetAgent) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{29}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *TargetAgent) GetId() string {
@@ -2318,7 +2381,7 @@ type WrapUpRequest struct {
 
 func (x *WrapUpRequest) Reset() {
 	*x = WrapUpRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[30]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2330,7 +2393,7 @@ func (x *WrapUpRequest) String() string {
 func (*WrapUpRequest) ProtoMessage() {}
 
 func (x *WrapUpRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[30]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2343,7 +2406,7 @@ func (x *WrapUpRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WrapUpRequest.ProtoReflect.Descriptor instead.
 func (*WrapUpRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{30}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *WrapUpRequest) GetCallId() string {
@@ -2391,7 +2454,7 @@ type DialRequest struct {
 
 func (x *DialRequest) Reset() {
 	*x = DialRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[31]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2403,7 +2466,7 @@ func (x *DialRequest) String() string {
 func (*DialRequest) ProtoMessage() {}
 
 func (x *DialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[31]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2416,7 +2479,7 @@ func (x *DialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialRequest.ProtoReflect.Descriptor instead.
 func (*DialRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{31}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DialRequest) GetTicket() string {
@@ -2445,7 +2508,7 @@ type DialResponse struct {
 
 func (x *DialResponse) Reset() {
 	*x = DialResponse{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[32]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2457,7 +2520,7 @@ func (x *DialResponse) String() string {
 func (*DialResponse) ProtoMessage() {}
 
 func (x *DialResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[32]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2470,7 +2533,7 @@ func (x *DialResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialResponse.ProtoReflect.Descriptor instead.
 func (*DialResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{32}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *DialResponse) GetCallId() string {
@@ -2504,7 +2567,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[33]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2516,7 +2579,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[33]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2529,7 +2592,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{33}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *WatchRequest) GetCallId() string {
@@ -2559,7 +2622,7 @@ type CallerEvent struct {
 
 func (x *CallerEvent) Reset() {
 	*x = CallerEvent{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[34]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2571,7 +2634,7 @@ func (x *CallerEvent) String() string {
 func (*CallerEvent) ProtoMessage() {}
 
 func (x *CallerEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[34]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2584,7 +2647,7 @@ func (x *CallerEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallerEvent.ProtoReflect.Descriptor instead.
 func (*CallerEvent) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{34}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *CallerEvent) GetState() string {
@@ -2626,7 +2689,7 @@ type PressRequest struct {
 
 func (x *PressRequest) Reset() {
 	*x = PressRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[35]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2638,7 +2701,7 @@ func (x *PressRequest) String() string {
 func (*PressRequest) ProtoMessage() {}
 
 func (x *PressRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[35]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2651,7 +2714,7 @@ func (x *PressRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PressRequest.ProtoReflect.Descriptor instead.
 func (*PressRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{35}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *PressRequest) GetCallId() string {
@@ -2685,7 +2748,7 @@ type EndRequest struct {
 
 func (x *EndRequest) Reset() {
 	*x = EndRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[36]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2697,7 +2760,7 @@ func (x *EndRequest) String() string {
 func (*EndRequest) ProtoMessage() {}
 
 func (x *EndRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[36]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2710,7 +2773,7 @@ func (x *EndRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndRequest.ProtoReflect.Descriptor instead.
 func (*EndRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{36}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *EndRequest) GetCallId() string {
@@ -2748,7 +2811,7 @@ const file_trunkline_agent_v1_agent_proto_rawDesc = "" +
 	"\x02up\x18\x03 \x01(\bR\x02up\"E\n" +
 	"\x10SubscribeRequest\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x1b\n" +
-	"\tafter_seq\x18\x02 \x01(\x04R\bafterSeq\"\xbd\x04\n" +
+	"\tafter_seq\x18\x02 \x01(\x04R\bafterSeq\"\x80\x05\n" +
 	"\n" +
 	"AgentEvent\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x10\n" +
@@ -2764,7 +2827,9 @@ const file_trunkline_agent_v1_agent_proto_rawDesc = "" +
 	"\n" +
 	"signed_out\x18\n" +
 	" \x01(\v2\x1d.trunkline.agent.v1.SignedOutH\x00R\tsignedOut\x124\n" +
-	"\x06queues\x18\v \x01(\v2\x1a.trunkline.agent.v1.QueuesH\x00R\x06queuesB\x06\n" +
+	"\x06queues\x18\v \x01(\v2\x1a.trunkline.agent.v1.QueuesH\x00R\x06queues\x12A\n" +
+	"\vice_servers\x18\f \x01(\v2\x1e.trunkline.agent.v1.IceServersH\x00R\n" +
+	"iceServersB\x06\n" +
 	"\x04body\"\v\n" +
 	"\tHeartbeat\"#\n" +
 	"\tSignedOut\x12\x16\n" +
@@ -2779,7 +2844,10 @@ const file_trunkline_agent_v1_agent_proto_rawDesc = "" +
 	"\rwrap_up_codes\x18\a \x03(\v2\x1e.trunkline.agent.v1.WrapUpCodeR\vwrapUpCodes\x122\n" +
 	"\x06queues\x18\b \x01(\v2\x1a.trunkline.agent.v1.QueuesR\x06queues\x12>\n" +
 	"\vice_servers\x18\t \x03(\v2\x1d.trunkline.agent.v1.IceServerR\n" +
-	"iceServers\"[\n" +
+	"iceServers\"E\n" +
+	"\n" +
+	"IceServers\x127\n" +
+	"\aservers\x18\x01 \x03(\v2\x1d.trunkline.agent.v1.IceServerR\aservers\"[\n" +
 	"\tIceServer\x12\x12\n" +
 	"\x04urls\x18\x01 \x03(\tR\x04urls\x12\x1a\n" +
 	"\busername\x18\x02 \x01(\tR\busername\x12\x1e\n" +
@@ -2999,7 +3067,7 @@ func file_trunkline_agent_v1_agent_proto_rawDescGZIP() []byte {
 }
 
 var file_trunkline_agent_v1_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_trunkline_agent_v1_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_trunkline_agent_v1_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_trunkline_agent_v1_agent_proto_goTypes = []any{
 	(AgentState)(0),               // 0: trunkline.agent.v1.AgentState
 	(CallState)(0),                // 1: trunkline.agent.v1.CallState
@@ -3012,120 +3080,123 @@ var file_trunkline_agent_v1_agent_proto_goTypes = []any{
 	(*Heartbeat)(nil),             // 8: trunkline.agent.v1.Heartbeat
 	(*SignedOut)(nil),             // 9: trunkline.agent.v1.SignedOut
 	(*Snapshot)(nil),              // 10: trunkline.agent.v1.Snapshot
-	(*IceServer)(nil),             // 11: trunkline.agent.v1.IceServer
-	(*BreakReason)(nil),           // 12: trunkline.agent.v1.BreakReason
-	(*WrapUpCode)(nil),            // 13: trunkline.agent.v1.WrapUpCode
-	(*SiteMode)(nil),              // 14: trunkline.agent.v1.SiteMode
-	(*Queues)(nil),                // 15: trunkline.agent.v1.Queues
-	(*QueueStatus)(nil),           // 16: trunkline.agent.v1.QueueStatus
-	(*Agent)(nil),                 // 17: trunkline.agent.v1.Agent
-	(*Call)(nil),                  // 18: trunkline.agent.v1.Call
-	(*Stats)(nil),                 // 19: trunkline.agent.v1.Stats
-	(*SetStateRequest)(nil),       // 20: trunkline.agent.v1.SetStateRequest
-	(*SignOutRequest)(nil),        // 21: trunkline.agent.v1.SignOutRequest
-	(*NegotiateRequest)(nil),      // 22: trunkline.agent.v1.NegotiateRequest
-	(*NegotiateResponse)(nil),     // 23: trunkline.agent.v1.NegotiateResponse
-	(*CallCommand)(nil),           // 24: trunkline.agent.v1.CallCommand
-	(*ToggleCommand)(nil),         // 25: trunkline.agent.v1.ToggleCommand
-	(*SendDigitsRequest)(nil),     // 26: trunkline.agent.v1.SendDigitsRequest
-	(*TransferRequest)(nil),       // 27: trunkline.agent.v1.TransferRequest
-	(*ListTargetsRequest)(nil),    // 28: trunkline.agent.v1.ListTargetsRequest
-	(*ListTargetsResponse)(nil),   // 29: trunkline.agent.v1.ListTargetsResponse
-	(*TargetQueue)(nil),           // 30: trunkline.agent.v1.TargetQueue
-	(*TargetAgent)(nil),           // 31: trunkline.agent.v1.TargetAgent
-	(*WrapUpRequest)(nil),         // 32: trunkline.agent.v1.WrapUpRequest
-	(*DialRequest)(nil),           // 33: trunkline.agent.v1.DialRequest
-	(*DialResponse)(nil),          // 34: trunkline.agent.v1.DialResponse
-	(*WatchRequest)(nil),          // 35: trunkline.agent.v1.WatchRequest
-	(*CallerEvent)(nil),           // 36: trunkline.agent.v1.CallerEvent
-	(*PressRequest)(nil),          // 37: trunkline.agent.v1.PressRequest
-	(*EndRequest)(nil),            // 38: trunkline.agent.v1.EndRequest
-	(*timestamppb.Timestamp)(nil), // 39: google.protobuf.Timestamp
+	(*IceServers)(nil),            // 11: trunkline.agent.v1.IceServers
+	(*IceServer)(nil),             // 12: trunkline.agent.v1.IceServer
+	(*BreakReason)(nil),           // 13: trunkline.agent.v1.BreakReason
+	(*WrapUpCode)(nil),            // 14: trunkline.agent.v1.WrapUpCode
+	(*SiteMode)(nil),              // 15: trunkline.agent.v1.SiteMode
+	(*Queues)(nil),                // 16: trunkline.agent.v1.Queues
+	(*QueueStatus)(nil),           // 17: trunkline.agent.v1.QueueStatus
+	(*Agent)(nil),                 // 18: trunkline.agent.v1.Agent
+	(*Call)(nil),                  // 19: trunkline.agent.v1.Call
+	(*Stats)(nil),                 // 20: trunkline.agent.v1.Stats
+	(*SetStateRequest)(nil),       // 21: trunkline.agent.v1.SetStateRequest
+	(*SignOutRequest)(nil),        // 22: trunkline.agent.v1.SignOutRequest
+	(*NegotiateRequest)(nil),      // 23: trunkline.agent.v1.NegotiateRequest
+	(*NegotiateResponse)(nil),     // 24: trunkline.agent.v1.NegotiateResponse
+	(*CallCommand)(nil),           // 25: trunkline.agent.v1.CallCommand
+	(*ToggleCommand)(nil),         // 26: trunkline.agent.v1.ToggleCommand
+	(*SendDigitsRequest)(nil),     // 27: trunkline.agent.v1.SendDigitsRequest
+	(*TransferRequest)(nil),       // 28: trunkline.agent.v1.TransferRequest
+	(*ListTargetsRequest)(nil),    // 29: trunkline.agent.v1.ListTargetsRequest
+	(*ListTargetsResponse)(nil),   // 30: trunkline.agent.v1.ListTargetsResponse
+	(*TargetQueue)(nil),           // 31: trunkline.agent.v1.TargetQueue
+	(*TargetAgent)(nil),           // 32: trunkline.agent.v1.TargetAgent
+	(*WrapUpRequest)(nil),         // 33: trunkline.agent.v1.WrapUpRequest
+	(*DialRequest)(nil),           // 34: trunkline.agent.v1.DialRequest
+	(*DialResponse)(nil),          // 35: trunkline.agent.v1.DialResponse
+	(*WatchRequest)(nil),          // 36: trunkline.agent.v1.WatchRequest
+	(*CallerEvent)(nil),           // 37: trunkline.agent.v1.CallerEvent
+	(*PressRequest)(nil),          // 38: trunkline.agent.v1.PressRequest
+	(*EndRequest)(nil),            // 39: trunkline.agent.v1.EndRequest
+	(*timestamppb.Timestamp)(nil), // 40: google.protobuf.Timestamp
 }
 var file_trunkline_agent_v1_agent_proto_depIdxs = []int32{
-	39, // 0: trunkline.agent.v1.ExchangeResponse.expires_at:type_name -> google.protobuf.Timestamp
-	17, // 1: trunkline.agent.v1.ExchangeResponse.agent:type_name -> trunkline.agent.v1.Agent
+	40, // 0: trunkline.agent.v1.ExchangeResponse.expires_at:type_name -> google.protobuf.Timestamp
+	18, // 1: trunkline.agent.v1.ExchangeResponse.agent:type_name -> trunkline.agent.v1.Agent
 	5,  // 2: trunkline.agent.v1.ExchangeResponse.nodes:type_name -> trunkline.agent.v1.Node
-	39, // 3: trunkline.agent.v1.AgentEvent.server_time:type_name -> google.protobuf.Timestamp
+	40, // 3: trunkline.agent.v1.AgentEvent.server_time:type_name -> google.protobuf.Timestamp
 	10, // 4: trunkline.agent.v1.AgentEvent.snapshot:type_name -> trunkline.agent.v1.Snapshot
 	8,  // 5: trunkline.agent.v1.AgentEvent.heartbeat:type_name -> trunkline.agent.v1.Heartbeat
-	17, // 6: trunkline.agent.v1.AgentEvent.agent:type_name -> trunkline.agent.v1.Agent
-	18, // 7: trunkline.agent.v1.AgentEvent.call:type_name -> trunkline.agent.v1.Call
-	19, // 8: trunkline.agent.v1.AgentEvent.stats:type_name -> trunkline.agent.v1.Stats
-	14, // 9: trunkline.agent.v1.AgentEvent.site_mode:type_name -> trunkline.agent.v1.SiteMode
+	18, // 6: trunkline.agent.v1.AgentEvent.agent:type_name -> trunkline.agent.v1.Agent
+	19, // 7: trunkline.agent.v1.AgentEvent.call:type_name -> trunkline.agent.v1.Call
+	20, // 8: trunkline.agent.v1.AgentEvent.stats:type_name -> trunkline.agent.v1.Stats
+	15, // 9: trunkline.agent.v1.AgentEvent.site_mode:type_name -> trunkline.agent.v1.SiteMode
 	9,  // 10: trunkline.agent.v1.AgentEvent.signed_out:type_name -> trunkline.agent.v1.SignedOut
-	15, // 11: trunkline.agent.v1.AgentEvent.queues:type_name -> trunkline.agent.v1.Queues
-	17, // 12: trunkline.agent.v1.Snapshot.agent:type_name -> trunkline.agent.v1.Agent
-	18, // 13: trunkline.agent.v1.Snapshot.calls:type_name -> trunkline.agent.v1.Call
-	19, // 14: trunkline.agent.v1.Snapshot.stats:type_name -> trunkline.agent.v1.Stats
-	14, // 15: trunkline.agent.v1.Snapshot.site_mode:type_name -> trunkline.agent.v1.SiteMode
-	5,  // 16: trunkline.agent.v1.Snapshot.nodes:type_name -> trunkline.agent.v1.Node
-	12, // 17: trunkline.agent.v1.Snapshot.break_reasons:type_name -> trunkline.agent.v1.BreakReason
-	13, // 18: trunkline.agent.v1.Snapshot.wrap_up_codes:type_name -> trunkline.agent.v1.WrapUpCode
-	15, // 19: trunkline.agent.v1.Snapshot.queues:type_name -> trunkline.agent.v1.Queues
-	11, // 20: trunkline.agent.v1.Snapshot.ice_servers:type_name -> trunkline.agent.v1.IceServer
-	39, // 21: trunkline.agent.v1.SiteMode.cloud_seen_at:type_name -> google.protobuf.Timestamp
-	16, // 22: trunkline.agent.v1.Queues.queues:type_name -> trunkline.agent.v1.QueueStatus
-	39, // 23: trunkline.agent.v1.QueueStatus.longest_since:type_name -> google.protobuf.Timestamp
-	0,  // 24: trunkline.agent.v1.Agent.state:type_name -> trunkline.agent.v1.AgentState
-	39, // 25: trunkline.agent.v1.Agent.since:type_name -> google.protobuf.Timestamp
-	0,  // 26: trunkline.agent.v1.Agent.next_state:type_name -> trunkline.agent.v1.AgentState
-	1,  // 27: trunkline.agent.v1.Call.state:type_name -> trunkline.agent.v1.CallState
-	39, // 28: trunkline.agent.v1.Call.enqueued_at:type_name -> google.protobuf.Timestamp
-	39, // 29: trunkline.agent.v1.Call.offered_at:type_name -> google.protobuf.Timestamp
-	39, // 30: trunkline.agent.v1.Call.offer_deadline:type_name -> google.protobuf.Timestamp
-	39, // 31: trunkline.agent.v1.Call.talking_since:type_name -> google.protobuf.Timestamp
-	39, // 32: trunkline.agent.v1.Call.ended_at:type_name -> google.protobuf.Timestamp
-	39, // 33: trunkline.agent.v1.Call.wrap_up_deadline:type_name -> google.protobuf.Timestamp
-	39, // 34: trunkline.agent.v1.Call.moved_at:type_name -> google.protobuf.Timestamp
-	39, // 35: trunkline.agent.v1.Stats.since:type_name -> google.protobuf.Timestamp
-	0,  // 36: trunkline.agent.v1.SetStateRequest.state:type_name -> trunkline.agent.v1.AgentState
-	30, // 37: trunkline.agent.v1.ListTargetsResponse.queues:type_name -> trunkline.agent.v1.TargetQueue
-	31, // 38: trunkline.agent.v1.ListTargetsResponse.agents:type_name -> trunkline.agent.v1.TargetAgent
-	39, // 39: trunkline.agent.v1.TargetQueue.longest_since:type_name -> google.protobuf.Timestamp
-	0,  // 40: trunkline.agent.v1.TargetAgent.state:type_name -> trunkline.agent.v1.AgentState
-	39, // 41: trunkline.agent.v1.TargetAgent.since:type_name -> google.protobuf.Timestamp
-	3,  // 42: trunkline.agent.v1.AgentService.Exchange:input_type -> trunkline.agent.v1.ExchangeRequest
-	6,  // 43: trunkline.agent.v1.AgentService.Subscribe:input_type -> trunkline.agent.v1.SubscribeRequest
-	20, // 44: trunkline.agent.v1.AgentService.SetState:input_type -> trunkline.agent.v1.SetStateRequest
-	21, // 45: trunkline.agent.v1.AgentService.SignOut:input_type -> trunkline.agent.v1.SignOutRequest
-	22, // 46: trunkline.agent.v1.AgentService.Negotiate:input_type -> trunkline.agent.v1.NegotiateRequest
-	24, // 47: trunkline.agent.v1.AgentService.Accept:input_type -> trunkline.agent.v1.CallCommand
-	24, // 48: trunkline.agent.v1.AgentService.Reject:input_type -> trunkline.agent.v1.CallCommand
-	24, // 49: trunkline.agent.v1.AgentService.Hangup:input_type -> trunkline.agent.v1.CallCommand
-	25, // 50: trunkline.agent.v1.AgentService.Hold:input_type -> trunkline.agent.v1.ToggleCommand
-	25, // 51: trunkline.agent.v1.AgentService.Mute:input_type -> trunkline.agent.v1.ToggleCommand
-	26, // 52: trunkline.agent.v1.AgentService.SendDigits:input_type -> trunkline.agent.v1.SendDigitsRequest
-	27, // 53: trunkline.agent.v1.AgentService.Transfer:input_type -> trunkline.agent.v1.TransferRequest
-	28, // 54: trunkline.agent.v1.AgentService.ListTargets:input_type -> trunkline.agent.v1.ListTargetsRequest
-	32, // 55: trunkline.agent.v1.AgentService.WrapUp:input_type -> trunkline.agent.v1.WrapUpRequest
-	33, // 56: trunkline.agent.v1.CallerService.Dial:input_type -> trunkline.agent.v1.DialRequest
-	35, // 57: trunkline.agent.v1.CallerService.Watch:input_type -> trunkline.agent.v1.WatchRequest
-	37, // 58: trunkline.agent.v1.CallerService.Press:input_type -> trunkline.agent.v1.PressRequest
-	38, // 59: trunkline.agent.v1.CallerService.End:input_type -> trunkline.agent.v1.EndRequest
-	4,  // 60: trunkline.agent.v1.AgentService.Exchange:output_type -> trunkline.agent.v1.ExchangeResponse
-	7,  // 61: trunkline.agent.v1.AgentService.Subscribe:output_type -> trunkline.agent.v1.AgentEvent
-	17, // 62: trunkline.agent.v1.AgentService.SetState:output_type -> trunkline.agent.v1.Agent
-	2,  // 63: trunkline.agent.v1.AgentService.SignOut:output_type -> trunkline.agent.v1.Done
-	23, // 64: trunkline.agent.v1.AgentService.Negotiate:output_type -> trunkline.agent.v1.NegotiateResponse
-	18, // 65: trunkline.agent.v1.AgentService.Accept:output_type -> trunkline.agent.v1.Call
-	2,  // 66: trunkline.agent.v1.AgentService.Reject:output_type -> trunkline.agent.v1.Done
-	2,  // 67: trunkline.agent.v1.AgentService.Hangup:output_type -> trunkline.agent.v1.Done
-	18, // 68: trunkline.agent.v1.AgentService.Hold:output_type -> trunkline.agent.v1.Call
-	18, // 69: trunkline.agent.v1.AgentService.Mute:output_type -> trunkline.agent.v1.Call
-	2,  // 70: trunkline.agent.v1.AgentService.SendDigits:output_type -> trunkline.agent.v1.Done
-	2,  // 71: trunkline.agent.v1.AgentService.Transfer:output_type -> trunkline.agent.v1.Done
-	29, // 72: trunkline.agent.v1.AgentService.ListTargets:output_type -> trunkline.agent.v1.ListTargetsResponse
-	17, // 73: trunkline.agent.v1.AgentService.WrapUp:output_type -> trunkline.agent.v1.Agent
-	34, // 74: trunkline.agent.v1.CallerService.Dial:output_type -> trunkline.agent.v1.DialResponse
-	36, // 75: trunkline.agent.v1.CallerService.Watch:output_type -> trunkline.agent.v1.CallerEvent
-	2,  // 76: trunkline.agent.v1.CallerService.Press:output_type -> trunkline.agent.v1.Done
-	2,  // 77: trunkline.agent.v1.CallerService.End:output_type -> trunkline.agent.v1.Done
-	60, // [60:78] is the sub-list for method output_type
-	42, // [42:60] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	16, // 11: trunkline.agent.v1.AgentEvent.queues:type_name -> trunkline.agent.v1.Queues
+	11, // 12: trunkline.agent.v1.AgentEvent.ice_servers:type_name -> trunkline.agent.v1.IceServers
+	18, // 13: trunkline.agent.v1.Snapshot.agent:type_name -> trunkline.agent.v1.Agent
+	19, // 14: trunkline.agent.v1.Snapshot.calls:type_name -> trunkline.agent.v1.Call
+	20, // 15: trunkline.agent.v1.Snapshot.stats:type_name -> trunkline.agent.v1.Stats
+	15, // 16: trunkline.agent.v1.Snapshot.site_mode:type_name -> trunkline.agent.v1.SiteMode
+	5,  // 17: trunkline.agent.v1.Snapshot.nodes:type_name -> trunkline.agent.v1.Node
+	13, // 18: trunkline.agent.v1.Snapshot.break_reasons:type_name -> trunkline.agent.v1.BreakReason
+	14, // 19: trunkline.agent.v1.Snapshot.wrap_up_codes:type_name -> trunkline.agent.v1.WrapUpCode
+	16, // 20: trunkline.agent.v1.Snapshot.queues:type_name -> trunkline.agent.v1.Queues
+	12, // 21: trunkline.agent.v1.Snapshot.ice_servers:type_name -> trunkline.agent.v1.IceServer
+	12, // 22: trunkline.agent.v1.IceServers.servers:type_name -> trunkline.agent.v1.IceServer
+	40, // 23: trunkline.agent.v1.SiteMode.cloud_seen_at:type_name -> google.protobuf.Timestamp
+	17, // 24: trunkline.agent.v1.Queues.queues:type_name -> trunkline.agent.v1.QueueStatus
+	40, // 25: trunkline.agent.v1.QueueStatus.longest_since:type_name -> google.protobuf.Timestamp
+	0,  // 26: trunkline.agent.v1.Agent.state:type_name -> trunkline.agent.v1.AgentState
+	40, // 27: trunkline.agent.v1.Agent.since:type_name -> google.protobuf.Timestamp
+	0,  // 28: trunkline.agent.v1.Agent.next_state:type_name -> trunkline.agent.v1.AgentState
+	1,  // 29: trunkline.agent.v1.Call.state:type_name -> trunkline.agent.v1.CallState
+	40, // 30: trunkline.agent.v1.Call.enqueued_at:type_name -> google.protobuf.Timestamp
+	40, // 31: trunkline.agent.v1.Call.offered_at:type_name -> google.protobuf.Timestamp
+	40, // 32: trunkline.agent.v1.Call.offer_deadline:type_name -> google.protobuf.Timestamp
+	40, // 33: trunkline.agent.v1.Call.talking_since:type_name -> google.protobuf.Timestamp
+	40, // 34: trunkline.agent.v1.Call.ended_at:type_name -> google.protobuf.Timestamp
+	40, // 35: trunkline.agent.v1.Call.wrap_up_deadline:type_name -> google.protobuf.Timestamp
+	40, // 36: trunkline.agent.v1.Call.moved_at:type_name -> google.protobuf.Timestamp
+	40, // 37: trunkline.agent.v1.Stats.since:type_name -> google.protobuf.Timestamp
+	0,  // 38: trunkline.agent.v1.SetStateRequest.state:type_name -> trunkline.agent.v1.AgentState
+	31, // 39: trunkline.agent.v1.ListTargetsResponse.queues:type_name -> trunkline.agent.v1.TargetQueue
+	32, // 40: trunkline.agent.v1.ListTargetsResponse.agents:type_name -> trunkline.agent.v1.TargetAgent
+	40, // 41: trunkline.agent.v1.TargetQueue.longest_since:type_name -> google.protobuf.Timestamp
+	0,  // 42: trunkline.agent.v1.TargetAgent.state:type_name -> trunkline.agent.v1.AgentState
+	40, // 43: trunkline.agent.v1.TargetAgent.since:type_name -> google.protobuf.Timestamp
+	3,  // 44: trunkline.agent.v1.AgentService.Exchange:input_type -> trunkline.agent.v1.ExchangeRequest
+	6,  // 45: trunkline.agent.v1.AgentService.Subscribe:input_type -> trunkline.agent.v1.SubscribeRequest
+	21, // 46: trunkline.agent.v1.AgentService.SetState:input_type -> trunkline.agent.v1.SetStateRequest
+	22, // 47: trunkline.agent.v1.AgentService.SignOut:input_type -> trunkline.agent.v1.SignOutRequest
+	23, // 48: trunkline.agent.v1.AgentService.Negotiate:input_type -> trunkline.agent.v1.NegotiateRequest
+	25, // 49: trunkline.agent.v1.AgentService.Accept:input_type -> trunkline.agent.v1.CallCommand
+	25, // 50: trunkline.agent.v1.AgentService.Reject:input_type -> trunkline.agent.v1.CallCommand
+	25, // 51: trunkline.agent.v1.AgentService.Hangup:input_type -> trunkline.agent.v1.CallCommand
+	26, // 52: trunkline.agent.v1.AgentService.Hold:input_type -> trunkline.agent.v1.ToggleCommand
+	26, // 53: trunkline.agent.v1.AgentService.Mute:input_type -> trunkline.agent.v1.ToggleCommand
+	27, // 54: trunkline.agent.v1.AgentService.SendDigits:input_type -> trunkline.agent.v1.SendDigitsRequest
+	28, // 55: trunkline.agent.v1.AgentService.Transfer:input_type -> trunkline.agent.v1.TransferRequest
+	29, // 56: trunkline.agent.v1.AgentService.ListTargets:input_type -> trunkline.agent.v1.ListTargetsRequest
+	33, // 57: trunkline.agent.v1.AgentService.WrapUp:input_type -> trunkline.agent.v1.WrapUpRequest
+	34, // 58: trunkline.agent.v1.CallerService.Dial:input_type -> trunkline.agent.v1.DialRequest
+	36, // 59: trunkline.agent.v1.CallerService.Watch:input_type -> trunkline.agent.v1.WatchRequest
+	38, // 60: trunkline.agent.v1.CallerService.Press:input_type -> trunkline.agent.v1.PressRequest
+	39, // 61: trunkline.agent.v1.CallerService.End:input_type -> trunkline.agent.v1.EndRequest
+	4,  // 62: trunkline.agent.v1.AgentService.Exchange:output_type -> trunkline.agent.v1.ExchangeResponse
+	7,  // 63: trunkline.agent.v1.AgentService.Subscribe:output_type -> trunkline.agent.v1.AgentEvent
+	18, // 64: trunkline.agent.v1.AgentService.SetState:output_type -> trunkline.agent.v1.Agent
+	2,  // 65: trunkline.agent.v1.AgentService.SignOut:output_type -> trunkline.agent.v1.Done
+	24, // 66: trunkline.agent.v1.AgentService.Negotiate:output_type -> trunkline.agent.v1.NegotiateResponse
+	19, // 67: trunkline.agent.v1.AgentService.Accept:output_type -> trunkline.agent.v1.Call
+	2,  // 68: trunkline.agent.v1.AgentService.Reject:output_type -> trunkline.agent.v1.Done
+	2,  // 69: trunkline.agent.v1.AgentService.Hangup:output_type -> trunkline.agent.v1.Done
+	19, // 70: trunkline.agent.v1.AgentService.Hold:output_type -> trunkline.agent.v1.Call
+	19, // 71: trunkline.agent.v1.AgentService.Mute:output_type -> trunkline.agent.v1.Call
+	2,  // 72: trunkline.agent.v1.AgentService.SendDigits:output_type -> trunkline.agent.v1.Done
+	2,  // 73: trunkline.agent.v1.AgentService.Transfer:output_type -> trunkline.agent.v1.Done
+	30, // 74: trunkline.agent.v1.AgentService.ListTargets:output_type -> trunkline.agent.v1.ListTargetsResponse
+	18, // 75: trunkline.agent.v1.AgentService.WrapUp:output_type -> trunkline.agent.v1.Agent
+	35, // 76: trunkline.agent.v1.CallerService.Dial:output_type -> trunkline.agent.v1.DialResponse
+	37, // 77: trunkline.agent.v1.CallerService.Watch:output_type -> trunkline.agent.v1.CallerEvent
+	2,  // 78: trunkline.agent.v1.CallerService.Press:output_type -> trunkline.agent.v1.Done
+	2,  // 79: trunkline.agent.v1.CallerService.End:output_type -> trunkline.agent.v1.Done
+	62, // [62:80] is the sub-list for method output_type
+	44, // [44:62] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_trunkline_agent_v1_agent_proto_init() }
@@ -3142,6 +3213,7 @@ func file_trunkline_agent_v1_agent_proto_init() {
 		(*AgentEvent_SiteMode)(nil),
 		(*AgentEvent_SignedOut)(nil),
 		(*AgentEvent_Queues)(nil),
+		(*AgentEvent_IceServers)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3149,7 +3221,7 @@ func file_trunkline_agent_v1_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_trunkline_agent_v1_agent_proto_rawDesc), len(file_trunkline_agent_v1_agent_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   37,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -1446,10 +1446,12 @@ func (x *StartTestCallRequest) GetFlowId() string {
 }
 
 type StartTestCallResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Ticket        string                 `protobuf:"bytes,1,opt,name=ticket,proto3" json:"ticket,omitempty"`
-	NodeUrls      []string               `protobuf:"bytes,2,rep,name=node_urls,json=nodeUrls,proto3" json:"node_urls,omitempty"`
-	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Ticket    string                 `protobuf:"bytes,1,opt,name=ticket,proto3" json:"ticket,omitempty"`
+	NodeUrls  []string               `protobuf:"bytes,2,rep,name=node_urls,json=nodeUrls,proto3" json:"node_urls,omitempty"`
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// Relays for a browser that cannot reach the site; none when the platform has none.
+	Relays        []*RelayServer `protobuf:"bytes,4,rep,name=relays,proto3" json:"relays,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1503,6 +1505,74 @@ func (x *StartTestCallResponse) GetExpiresAt() *timestamppb.Timestamp {
 		return x.ExpiresAt
 	}
 	return nil
+}
+
+func (x *StartTestCallResponse) GetRelays() []*RelayServer {
+	if x != nil {
+		return x.Relays
+	}
+	return nil
+}
+
+// RelayServer is a TURN server (RFC 8656) with credentials that end by themselves.
+type RelayServer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Urls          []string               `protobuf:"bytes,1,rep,name=urls,proto3" json:"urls,omitempty"`
+	Username      string                 `protobuf:"bytes,2,opt,name=username,proto3" json:"username,omitempty"`
+	Credential    string                 `protobuf:"bytes,3,opt,name=credential,proto3" json:"credential,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RelayServer) Reset() {
+	*x = RelayServer{}
+	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RelayServer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RelayServer) ProtoMessage() {}
+
+func (x *RelayServer) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RelayServer.ProtoReflect.Descriptor instead.
+func (*RelayServer) Descriptor() ([]byte, []int) {
+	return file_trunkline_cloud_v1_routing_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *RelayServer) GetUrls() []string {
+	if x != nil {
+		return x.Urls
+	}
+	return nil
+}
+
+func (x *RelayServer) GetUsername() string {
+	if x != nil {
+		return x.Username
+	}
+	return ""
+}
+
+func (x *RelayServer) GetCredential() string {
+	if x != nil {
+		return x.Credential
+	}
+	return ""
 }
 
 var File_trunkline_cloud_v1_routing_proto protoreflect.FileDescriptor
@@ -1604,12 +1674,19 @@ const file_trunkline_cloud_v1_routing_proto_rawDesc = "" +
 	"\x0fSkipStepRequest\x12.\n" +
 	"\x02id\x18\x01 \x01(\tB\x1e\x92\xb5\x18\x1a\b\x01R\x05trunkR\x06agentsR\aroutingR\x02id\"/\n" +
 	"\x14StartTestCallRequest\x12\x17\n" +
-	"\aflow_id\x18\x01 \x01(\tR\x06flowId\"\x87\x01\n" +
+	"\aflow_id\x18\x01 \x01(\tR\x06flowId\"\xc0\x01\n" +
 	"\x15StartTestCallResponse\x12\x16\n" +
 	"\x06ticket\x18\x01 \x01(\tR\x06ticket\x12\x1b\n" +
 	"\tnode_urls\x18\x02 \x03(\tR\bnodeUrls\x129\n" +
 	"\n" +
-	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt2\x9f\b\n" +
+	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x127\n" +
+	"\x06relays\x18\x04 \x03(\v2\x1f.trunkline.cloud.v1.RelayServerR\x06relays\"]\n" +
+	"\vRelayServer\x12\x12\n" +
+	"\x04urls\x18\x01 \x03(\tR\x04urls\x12\x1a\n" +
+	"\busername\x18\x02 \x01(\tR\busername\x12\x1e\n" +
+	"\n" +
+	"credential\x18\x03 \x01(\tR\n" +
+	"credential2\x9f\b\n" +
 	"\x0eRoutingService\x12a\n" +
 	"\n" +
 	"ListQueues\x12%.trunkline.cloud.v1.ListQueuesRequest\x1a&.trunkline.cloud.v1.ListQueuesResponse\"\x04\x88\xb5\x18\x03\x12R\n" +
@@ -1640,7 +1717,7 @@ func file_trunkline_cloud_v1_routing_proto_rawDescGZIP() []byte {
 	return file_trunkline_cloud_v1_routing_proto_rawDescData
 }
 
-var file_trunkline_cloud_v1_routing_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_trunkline_cloud_v1_routing_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_trunkline_cloud_v1_routing_proto_goTypes = []any{
 	(*Queue)(nil),                  // 0: trunkline.cloud.v1.Queue
 	(*ListQueuesRequest)(nil),      // 1: trunkline.cloud.v1.ListQueuesRequest
@@ -1669,58 +1746,60 @@ var file_trunkline_cloud_v1_routing_proto_goTypes = []any{
 	(*SkipStepRequest)(nil),        // 24: trunkline.cloud.v1.SkipStepRequest
 	(*StartTestCallRequest)(nil),   // 25: trunkline.cloud.v1.StartTestCallRequest
 	(*StartTestCallResponse)(nil),  // 26: trunkline.cloud.v1.StartTestCallResponse
-	nil,                            // 27: trunkline.cloud.v1.Finding.ParamsEntry
-	(*timestamppb.Timestamp)(nil),  // 28: google.protobuf.Timestamp
+	(*RelayServer)(nil),            // 27: trunkline.cloud.v1.RelayServer
+	nil,                            // 28: trunkline.cloud.v1.Finding.ParamsEntry
+	(*timestamppb.Timestamp)(nil),  // 29: google.protobuf.Timestamp
 }
 var file_trunkline_cloud_v1_routing_proto_depIdxs = []int32{
 	0,  // 0: trunkline.cloud.v1.ListQueuesResponse.queues:type_name -> trunkline.cloud.v1.Queue
 	0,  // 1: trunkline.cloud.v1.SaveQueueRequest.queue:type_name -> trunkline.cloud.v1.Queue
-	28, // 2: trunkline.cloud.v1.Flow.published_at:type_name -> google.protobuf.Timestamp
+	29, // 2: trunkline.cloud.v1.Flow.published_at:type_name -> google.protobuf.Timestamp
 	5,  // 3: trunkline.cloud.v1.Flow.findings:type_name -> trunkline.cloud.v1.Finding
-	27, // 4: trunkline.cloud.v1.Finding.params:type_name -> trunkline.cloud.v1.Finding.ParamsEntry
+	28, // 4: trunkline.cloud.v1.Finding.params:type_name -> trunkline.cloud.v1.Finding.ParamsEntry
 	4,  // 5: trunkline.cloud.v1.ListFlowsResponse.flows:type_name -> trunkline.cloud.v1.Flow
 	5,  // 6: trunkline.cloud.v1.LintFlowResponse.findings:type_name -> trunkline.cloud.v1.Finding
-	28, // 7: trunkline.cloud.v1.Prompt.uploaded_at:type_name -> google.protobuf.Timestamp
+	29, // 7: trunkline.cloud.v1.Prompt.uploaded_at:type_name -> google.protobuf.Timestamp
 	10, // 8: trunkline.cloud.v1.ListPromptsResponse.prompts:type_name -> trunkline.cloud.v1.Prompt
 	19, // 9: trunkline.cloud.v1.Settings.wrap_up_codes:type_name -> trunkline.cloud.v1.Code
 	19, // 10: trunkline.cloud.v1.Settings.break_reasons:type_name -> trunkline.cloud.v1.Code
 	18, // 11: trunkline.cloud.v1.SaveSettingsRequest.settings:type_name -> trunkline.cloud.v1.Settings
 	23, // 12: trunkline.cloud.v1.Checklist.steps:type_name -> trunkline.cloud.v1.ChecklistStep
-	28, // 13: trunkline.cloud.v1.ChecklistStep.done_at:type_name -> google.protobuf.Timestamp
-	28, // 14: trunkline.cloud.v1.StartTestCallResponse.expires_at:type_name -> google.protobuf.Timestamp
-	1,  // 15: trunkline.cloud.v1.RoutingService.ListQueues:input_type -> trunkline.cloud.v1.ListQueuesRequest
-	3,  // 16: trunkline.cloud.v1.RoutingService.SaveQueue:input_type -> trunkline.cloud.v1.SaveQueueRequest
-	6,  // 17: trunkline.cloud.v1.RoutingService.ListFlows:input_type -> trunkline.cloud.v1.ListFlowsRequest
-	8,  // 18: trunkline.cloud.v1.RoutingService.PublishFlow:input_type -> trunkline.cloud.v1.PublishFlowRequest
-	8,  // 19: trunkline.cloud.v1.RoutingService.LintFlow:input_type -> trunkline.cloud.v1.PublishFlowRequest
-	11, // 20: trunkline.cloud.v1.RoutingService.ListPrompts:input_type -> trunkline.cloud.v1.ListPromptsRequest
-	13, // 21: trunkline.cloud.v1.RoutingService.UploadPrompt:input_type -> trunkline.cloud.v1.UploadPromptRequest
-	14, // 22: trunkline.cloud.v1.RoutingService.GetPromptAudio:input_type -> trunkline.cloud.v1.GetPromptAudioRequest
-	16, // 23: trunkline.cloud.v1.RoutingService.ResetPrompt:input_type -> trunkline.cloud.v1.ResetPromptRequest
-	17, // 24: trunkline.cloud.v1.RoutingService.GetSettings:input_type -> trunkline.cloud.v1.GetSettingsRequest
-	20, // 25: trunkline.cloud.v1.RoutingService.SaveSettings:input_type -> trunkline.cloud.v1.SaveSettingsRequest
-	21, // 26: trunkline.cloud.v1.OnboardingService.GetChecklist:input_type -> trunkline.cloud.v1.GetChecklistRequest
-	24, // 27: trunkline.cloud.v1.OnboardingService.SkipStep:input_type -> trunkline.cloud.v1.SkipStepRequest
-	25, // 28: trunkline.cloud.v1.OnboardingService.StartTestCall:input_type -> trunkline.cloud.v1.StartTestCallRequest
-	2,  // 29: trunkline.cloud.v1.RoutingService.ListQueues:output_type -> trunkline.cloud.v1.ListQueuesResponse
-	0,  // 30: trunkline.cloud.v1.RoutingService.SaveQueue:output_type -> trunkline.cloud.v1.Queue
-	7,  // 31: trunkline.cloud.v1.RoutingService.ListFlows:output_type -> trunkline.cloud.v1.ListFlowsResponse
-	4,  // 32: trunkline.cloud.v1.RoutingService.PublishFlow:output_type -> trunkline.cloud.v1.Flow
-	9,  // 33: trunkline.cloud.v1.RoutingService.LintFlow:output_type -> trunkline.cloud.v1.LintFlowResponse
-	12, // 34: trunkline.cloud.v1.RoutingService.ListPrompts:output_type -> trunkline.cloud.v1.ListPromptsResponse
-	10, // 35: trunkline.cloud.v1.RoutingService.UploadPrompt:output_type -> trunkline.cloud.v1.Prompt
-	15, // 36: trunkline.cloud.v1.RoutingService.GetPromptAudio:output_type -> trunkline.cloud.v1.GetPromptAudioResponse
-	10, // 37: trunkline.cloud.v1.RoutingService.ResetPrompt:output_type -> trunkline.cloud.v1.Prompt
-	18, // 38: trunkline.cloud.v1.RoutingService.GetSettings:output_type -> trunkline.cloud.v1.Settings
-	18, // 39: trunkline.cloud.v1.RoutingService.SaveSettings:output_type -> trunkline.cloud.v1.Settings
-	22, // 40: trunkline.cloud.v1.OnboardingService.GetChecklist:output_type -> trunkline.cloud.v1.Checklist
-	22, // 41: trunkline.cloud.v1.OnboardingService.SkipStep:output_type -> trunkline.cloud.v1.Checklist
-	26, // 42: trunkline.cloud.v1.OnboardingService.StartTestCall:output_type -> trunkline.cloud.v1.StartTestCallResponse
-	29, // [29:43] is the sub-list for method output_type
-	15, // [15:29] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	29, // 13: trunkline.cloud.v1.ChecklistStep.done_at:type_name -> google.protobuf.Timestamp
+	29, // 14: trunkline.cloud.v1.StartTestCallResponse.expires_at:type_name -> google.protobuf.Timestamp
+	27, // 15: trunkline.cloud.v1.StartTestCallResponse.relays:type_name -> trunkline.cloud.v1.RelayServer
+	1,  // 16: trunkline.cloud.v1.RoutingService.ListQueues:input_type -> trunkline.cloud.v1.ListQueuesRequest
+	3,  // 17: trunkline.cloud.v1.RoutingService.SaveQueue:input_type -> trunkline.cloud.v1.SaveQueueRequest
+	6,  // 18: trunkline.cloud.v1.RoutingService.ListFlows:input_type -> trunkline.cloud.v1.ListFlowsRequest
+	8,  // 19: trunkline.cloud.v1.RoutingService.PublishFlow:input_type -> trunkline.cloud.v1.PublishFlowRequest
+	8,  // 20: trunkline.cloud.v1.RoutingService.LintFlow:input_type -> trunkline.cloud.v1.PublishFlowRequest
+	11, // 21: trunkline.cloud.v1.RoutingService.ListPrompts:input_type -> trunkline.cloud.v1.ListPromptsRequest
+	13, // 22: trunkline.cloud.v1.RoutingService.UploadPrompt:input_type -> trunkline.cloud.v1.UploadPromptRequest
+	14, // 23: trunkline.cloud.v1.RoutingService.GetPromptAudio:input_type -> trunkline.cloud.v1.GetPromptAudioRequest
+	16, // 24: trunkline.cloud.v1.RoutingService.ResetPrompt:input_type -> trunkline.cloud.v1.ResetPromptRequest
+	17, // 25: trunkline.cloud.v1.RoutingService.GetSettings:input_type -> trunkline.cloud.v1.GetSettingsRequest
+	20, // 26: trunkline.cloud.v1.RoutingService.SaveSettings:input_type -> trunkline.cloud.v1.SaveSettingsRequest
+	21, // 27: trunkline.cloud.v1.OnboardingService.GetChecklist:input_type -> trunkline.cloud.v1.GetChecklistRequest
+	24, // 28: trunkline.cloud.v1.OnboardingService.SkipStep:input_type -> trunkline.cloud.v1.SkipStepRequest
+	25, // 29: trunkline.cloud.v1.OnboardingService.StartTestCall:input_type -> trunkline.cloud.v1.StartTestCallRequest
+	2,  // 30: trunkline.cloud.v1.RoutingService.ListQueues:output_type -> trunkline.cloud.v1.ListQueuesResponse
+	0,  // 31: trunkline.cloud.v1.RoutingService.SaveQueue:output_type -> trunkline.cloud.v1.Queue
+	7,  // 32: trunkline.cloud.v1.RoutingService.ListFlows:output_type -> trunkline.cloud.v1.ListFlowsResponse
+	4,  // 33: trunkline.cloud.v1.RoutingService.PublishFlow:output_type -> trunkline.cloud.v1.Flow
+	9,  // 34: trunkline.cloud.v1.RoutingService.LintFlow:output_type -> trunkline.cloud.v1.LintFlowResponse
+	12, // 35: trunkline.cloud.v1.RoutingService.ListPrompts:output_type -> trunkline.cloud.v1.ListPromptsResponse
+	10, // 36: trunkline.cloud.v1.RoutingService.UploadPrompt:output_type -> trunkline.cloud.v1.Prompt
+	15, // 37: trunkline.cloud.v1.RoutingService.GetPromptAudio:output_type -> trunkline.cloud.v1.GetPromptAudioResponse
+	10, // 38: trunkline.cloud.v1.RoutingService.ResetPrompt:output_type -> trunkline.cloud.v1.Prompt
+	18, // 39: trunkline.cloud.v1.RoutingService.GetSettings:output_type -> trunkline.cloud.v1.Settings
+	18, // 40: trunkline.cloud.v1.RoutingService.SaveSettings:output_type -> trunkline.cloud.v1.Settings
+	22, // 41: trunkline.cloud.v1.OnboardingService.GetChecklist:output_type -> trunkline.cloud.v1.Checklist
+	22, // 42: trunkline.cloud.v1.OnboardingService.SkipStep:output_type -> trunkline.cloud.v1.Checklist
+	26, // 43: trunkline.cloud.v1.OnboardingService.StartTestCall:output_type -> trunkline.cloud.v1.StartTestCallResponse
+	30, // [30:44] is the sub-list for method output_type
+	16, // [16:30] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_trunkline_cloud_v1_routing_proto_init() }
@@ -1734,7 +1813,7 @@ func file_trunkline_cloud_v1_routing_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_trunkline_cloud_v1_routing_proto_rawDesc), len(file_trunkline_cloud_v1_routing_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   28,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

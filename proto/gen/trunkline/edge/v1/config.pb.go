@@ -34,9 +34,12 @@ type SiteConfig struct {
 	AllowedOrigins []string            `protobuf:"bytes,6,rep,name=allowed_origins,json=allowedOrigins,proto3" json:"allowed_origins,omitempty"`
 	Tenants        []*TenantAssignment `protobuf:"bytes,7,rep,name=tenants,proto3" json:"tenants,omitempty"`
 	Hosted         bool                `protobuf:"varint,8,opt,name=hosted,proto3" json:"hosted,omitempty"`
-	IceUrls        []string            `protobuf:"bytes,9,rep,name=ice_urls,json=iceUrls,proto3" json:"ice_urls,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Left empty: a relay wants credentials, see FleetService.TurnCredentials.
+	//
+	// Deprecated: Marked as deprecated in trunkline/edge/v1/config.proto.
+	IceUrls       []string `protobuf:"bytes,9,rep,name=ice_urls,json=iceUrls,proto3" json:"ice_urls,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SiteConfig) Reset() {
@@ -125,6 +128,7 @@ func (x *SiteConfig) GetHosted() bool {
 	return false
 }
 
+// Deprecated: Marked as deprecated in trunkline/edge/v1/config.proto.
 func (x *SiteConfig) GetIceUrls() []string {
 	if x != nil {
 		return x.IceUrls
@@ -1001,7 +1005,7 @@ var File_trunkline_edge_v1_config_proto protoreflect.FileDescriptor
 
 const file_trunkline_edge_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x1etrunkline/edge/v1/config.proto\x12\x11trunkline.edge.v1\"\xcd\x03\n" +
+	"\x1etrunkline/edge/v1/config.proto\x12\x11trunkline.edge.v1\"\xd1\x03\n" +
 	"\n" +
 	"SiteConfig\x12\x17\n" +
 	"\asite_id\x18\x01 \x01(\tR\x06siteId\x12\x1b\n" +
@@ -1012,8 +1016,8 @@ const file_trunkline_edge_v1_config_proto_rawDesc = "" +
 	"token_keys\x18\x05 \x03(\v2,.trunkline.edge.v1.SiteConfig.TokenKeysEntryR\ttokenKeys\x12'\n" +
 	"\x0fallowed_origins\x18\x06 \x03(\tR\x0eallowedOrigins\x12=\n" +
 	"\atenants\x18\a \x03(\v2#.trunkline.edge.v1.TenantAssignmentR\atenants\x12\x16\n" +
-	"\x06hosted\x18\b \x01(\bR\x06hosted\x12\x19\n" +
-	"\bice_urls\x18\t \x03(\tR\aiceUrls\x1a<\n" +
+	"\x06hosted\x18\b \x01(\bR\x06hosted\x12\x1d\n" +
+	"\bice_urls\x18\t \x03(\tB\x02\x18\x01R\aiceUrls\x1a<\n" +
 	"\x0eTokenKeysEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"T\n" +

@@ -2150,12 +2150,14 @@ func (x *TurnCredentialsRequest) GetAgentId() string {
 	return ""
 }
 
+// TurnCredentialsResponse is empty when the platform has no relay.
 type TurnCredentialsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Urls          []string               `protobuf:"bytes,1,rep,name=urls,proto3" json:"urls,omitempty"`
-	Username      string                 `protobuf:"bytes,2,opt,name=username,proto3" json:"username,omitempty"`
-	Credential    string                 `protobuf:"bytes,3,opt,name=credential,proto3" json:"credential,omitempty"`
-	ExpiresAt     int64                  `protobuf:"varint,4,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Urls       []string               `protobuf:"bytes,1,rep,name=urls,proto3" json:"urls,omitempty"`
+	Username   string                 `protobuf:"bytes,2,opt,name=username,proto3" json:"username,omitempty"`
+	Credential string                 `protobuf:"bytes,3,opt,name=credential,proto3" json:"credential,omitempty"`
+	// Cloud time, Unix microseconds.
+	ExpiresAt     int64 `protobuf:"varint,4,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2877,9 +2879,9 @@ const file_trunkline_edge_v1_fleet_proto_rawDesc = "" +
 	"\x04data\x18\x05 \x01(\fB\b\x92\xb5\x18\x04\x18\x80\x80@R\x04data\x12\x12\n" +
 	"\x04hash\x18\x06 \x01(\fR\x04hash\x12\x12\n" +
 	"\x04last\x18\a \x01(\bR\x04last\x12\x1b\n" +
-	"\tfile_hash\x18\b \x01(\fR\bfileHash\"3\n" +
-	"\x16TurnCredentialsRequest\x12\x19\n" +
-	"\bagent_id\x18\x01 \x01(\tR\aagentId\"\x88\x01\n" +
+	"\tfile_hash\x18\b \x01(\fR\bfileHash\";\n" +
+	"\x16TurnCredentialsRequest\x12!\n" +
+	"\bagent_id\x18\x01 \x01(\tB\x06\x92\xb5\x18\x02\x18@R\aagentId\"\x88\x01\n" +
 	"\x17TurnCredentialsResponse\x12\x12\n" +
 	"\x04urls\x18\x01 \x03(\tR\x04urls\x12\x1a\n" +
 	"\busername\x18\x02 \x01(\tR\busername\x12\x1e\n" +

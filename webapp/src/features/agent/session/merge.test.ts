@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf'
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { describe, expect, it } from 'vitest'
-import { SnapshotSchema, StatsSchema } from '@/api/gen/trunkline/agent/v1/agent_pb'
+import { IceServersSchema, SnapshotSchema, StatsSchema } from '@/api/gen/trunkline/agent/v1/agent_pb'
 import { emptyMerge, lose, merged, take, takeAnswer } from './merge'
 import { AgentState, agentAt, CallState, callAt } from './testing'
 
@@ -49,6 +49,22 @@ describe('two nodes as one', () => {
     m = take(m, a, call(CallState.ENDED, 4))
     m = take(m, a, call(CallState.OFFERED, 5))
     expect(merged(m).calls.map(({ rev }) => rev)).toEqual([5])
+  })
+
+  it('takes renewed relays, and that there are none left', () => {
+    const relays = (...credentials: string[]) => ({
+      case: 'iceServers' as const,
+      value: create(IceServersSchema, {
+        servers: credentials.map((credential) => ({ urls: ['turn:t'], username: 'u', credential })),
+      }),
+    })
+    let m = take(emptyMerge, a, snapshot({}))
+    m = take(m, a, relays('first'))
+    expect(merged(m).iceServers).toEqual([{ urls: ['turn:t'], username: 'u', credential: 'first' }])
+    m = take(m, a, relays('second'))
+    expect(merged(m).iceServers[0]?.credential).toBe('second')
+    m = take(m, a, relays())
+    expect(merged(m).iceServers).toEqual([])
   })
 
   it('keeps the later state of the agent', () => {

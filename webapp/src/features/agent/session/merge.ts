@@ -9,6 +9,7 @@ import {
   type CallView,
   callView,
   emptySite,
+  iceServerViews,
   nodeViews,
   queueViews,
   type SiteView,
@@ -84,6 +85,9 @@ export function take(merge: Merge, url: string, body: Body, at = 0): Merge {
       break
     case 'queues':
       source.queues = queueViews(body.value)
+      break
+    case 'iceServers':
+      source.iceServers = iceServerViews(body.value.servers)
       break
     default:
       return merge.sources[url]?.alive ? merge : { ...merge, tick, sources: { ...merge.sources, [url]: source } }

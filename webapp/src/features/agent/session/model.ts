@@ -272,9 +272,12 @@ export function siteView(m: pb.Snapshot, at: number): SiteView {
     breakReasons: m.breakReasons.map(({ id, name }) => ({ id, name })),
     wrapUpCodes: m.wrapUpCodes.map(({ id, name }) => ({ id, name })),
     queues: queueViews(m.queues),
-    iceServers: m.iceServers.map(({ urls, username, credential }) => ({ urls: [...urls], username, credential })),
+    iceServers: iceServerViews(m.iceServers),
   }
 }
+
+export const iceServerViews = (servers: pb.IceServer[]): IceServerView[] =>
+  servers.map(({ urls, username, credential }) => ({ urls: [...urls], username, credential }))
 
 export const emptySite: SiteView = { calls: [], nodes: [], breakReasons: [], wrapUpCodes: [], queues: [], iceServers: [] }
 

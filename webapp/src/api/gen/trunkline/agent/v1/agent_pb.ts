@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file trunkline/agent/v1/agent.proto.
  */
 export const file_trunkline_agent_v1_agent: GenFile = /*@__PURE__*/
-  fileDesc("Ch50cnVua2xpbmUvYWdlbnQvdjEvYWdlbnQucHJvdG8SEnRydW5rbGluZS5hZ2VudC52MSIGCgREb25lIjEKD0V4Y2hhbmdlUmVxdWVzdBIeCgtjbG91ZF90b2tlbhgBIAEoCUIJkrUYBQgBGIAgIqwBChBFeGNoYW5nZVJlc3BvbnNlEhUKDXNlc3Npb25fdG9rZW4YASABKAkSLgoKZXhwaXJlc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoFYWdlbnQYAyABKAsyGS50cnVua2xpbmUuYWdlbnQudjEuQWdlbnQSJwoFbm9kZXMYBCADKAsyGC50cnVua2xpbmUuYWdlbnQudjEuTm9kZSItCgROb2RlEgwKBG5hbWUYASABKAkSCwoDdXJsGAIgASgJEgoKAnVwGAMgASgIIjQKEFN1YnNjcmliZVJlcXVlc3QSDQoFZXBvY2gYASABKAQSEQoJYWZ0ZXJfc2VxGAIgASgEIt8DCgpBZ2VudEV2ZW50Eg0KBWVwb2NoGAEgASgEEgsKA3NlcRgCIAEoBBIvCgtzZXJ2ZXJfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoIc25hcHNob3QYBCABKAsyHC50cnVua2xpbmUuYWdlbnQudjEuU25hcHNob3RIABIyCgloZWFydGJlYXQYBSABKAsyHS50cnVua2xpbmUuYWdlbnQudjEuSGVhcnRiZWF0SAASKgoFYWdlbnQYBiABKAsyGS50cnVua2xpbmUuYWdlbnQudjEuQWdlbnRIABIoCgRjYWxsGAcgASgLMhgudHJ1bmtsaW5lLmFnZW50LnYxLkNhbGxIABIqCgVzdGF0cxgIIAEoCzIZLnRydW5rbGluZS5hZ2VudC52MS5TdGF0c0gAEjEKCXNpdGVfbW9kZRgJIAEoCzIcLnRydW5rbGluZS5hZ2VudC52MS5TaXRlTW9kZUgAEjMKCnNpZ25lZF9vdXQYCiABKAsyHS50cnVua2xpbmUuYWdlbnQudjEuU2lnbmVkT3V0SAASLAoGcXVldWVzGAsgASgLMhoudHJ1bmtsaW5lLmFnZW50LnYxLlF1ZXVlc0gAQgYKBGJvZHkiCwoJSGVhcnRiZWF0IhsKCVNpZ25lZE91dBIOCgZyZWFzb24YASABKAkisAMKCFNuYXBzaG90EigKBWFnZW50GAEgASgLMhkudHJ1bmtsaW5lLmFnZW50LnYxLkFnZW50EicKBWNhbGxzGAIgAygLMhgudHJ1bmtsaW5lLmFnZW50LnYxLkNhbGwSKAoFc3RhdHMYAyABKAsyGS50cnVua2xpbmUuYWdlbnQudjEuU3RhdHMSLwoJc2l0ZV9tb2RlGAQgASgLMhwudHJ1bmtsaW5lLmFnZW50LnYxLlNpdGVNb2RlEicKBW5vZGVzGAUgAygLMhgudHJ1bmtsaW5lLmFnZW50LnYxLk5vZGUSNgoNYnJlYWtfcmVhc29ucxgGIAMoCzIfLnRydW5rbGluZS5hZ2VudC52MS5CcmVha1JlYXNvbhI1Cg13cmFwX3VwX2NvZGVzGAcgAygLMh4udHJ1bmtsaW5lLmFnZW50LnYxLldyYXBVcENvZGUSKgoGcXVldWVzGAggASgLMhoudHJ1bmtsaW5lLmFnZW50LnYxLlF1ZXVlcxIyCgtpY2Vfc2VydmVycxgJIAMoCzIdLnRydW5rbGluZS5hZ2VudC52MS5JY2VTZXJ2ZXIiPwoJSWNlU2VydmVyEgwKBHVybHMYASADKAkSEAoIdXNlcm5hbWUYAiABKAkSEgoKY3JlZGVudGlhbBgDIAEoCSInCgtCcmVha1JlYXNvbhIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJIiYKCldyYXBVcENvZGUSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCSJvCghTaXRlTW9kZRIXCg9jbG91ZF9jb25uZWN0ZWQYASABKAgSMQoNY2xvdWRfc2Vlbl9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPcmVjb3Jkc193YWl0aW5nGAMgASgEIjkKBlF1ZXVlcxIvCgZxdWV1ZXMYASADKAsyHy50cnVua2xpbmUuYWdlbnQudjEuUXVldWVTdGF0dXMiawoLUXVldWVTdGF0dXMSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIPCgd3YWl0aW5nGAMgASgNEjEKDWxvbmdlc3Rfc2luY2UYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIosCCgVBZ2VudBIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAMSDAoEbmFtZRgDIAEoCRItCgVzdGF0ZRgEIAEoDjIeLnRydW5rbGluZS5hZ2VudC52MS5BZ2VudFN0YXRlEikKBXNpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZyZWFzb24YBiABKAkSDwoHY2FsbF9pZBgHIAEoCRIyCgpuZXh0X3N0YXRlGAggASgOMh4udHJ1bmtsaW5lLmFnZW50LnYxLkFnZW50U3RhdGUSEwoLbmV4dF9yZWFzb24YCSABKAkSEQoJcXVldWVfaWRzGAogAygJIq8FCgRDYWxsEgoKAmlkGAEgASgJEiwKBXN0YXRlGAIgASgOMh0udHJ1bmtsaW5lLmFnZW50LnYxLkNhbGxTdGF0ZRIOCgZjYWxsZXIYAyABKAkSEwoLY2FsbGVyX25hbWUYBCABKAkSDgoGY2FsbGVkGAUgASgJEhAKCHF1ZXVlX2lkGAYgASgJEhIKCnF1ZXVlX25hbWUYByABKAkSLwoLZW5xdWV1ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCm9mZmVyZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDm9mZmVyX2RlYWRsaW5lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg10YWxraW5nX3NpbmNlGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoQd3JhcF91cF9kZWFkbGluZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJbWVudV9wYXRoGA4gAygJEg0KBW11dGVkGA8gASgIEgwKBGhlbGQYECABKAgSEQoJcmVjb3JkaW5nGBEgASgIEhAKCG5vZGVfdXJsGBIgASgJEgsKA3JldhgTIAEoBBISCgplbmRfcmVhc29uGBQgASgJEhQKDHdyYXBfdXBfY29kZRgVIAEoCRIUCgx3cmFwX3VwX25vdGUYFiABKAkSLAoIbW92ZWRfYXQYFyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDnRyYW5zZmVycmVkX2J5GBggASgJIrEBCgVTdGF0cxIpCgVzaW5jZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHaGFuZGxlZBgCIAEoDRIOCgZtaXNzZWQYAyABKA0SDwoHdGFsa19tcxgEIAEoBBIPCgdob2xkX21zGAUgASgEEhIKCndyYXBfdXBfbXMYBiABKAQSEAoIcmVhZHlfbXMYByABKAQSFAoMbm90X3JlYWR5X21zGAggASgEInsKD1NldFN0YXRlUmVxdWVzdBItCgVzdGF0ZRgBIAEoDjIeLnRydW5rbGluZS5hZ2VudC52MS5BZ2VudFN0YXRlEhYKBnJlYXNvbhgCIAEoCUIGkrUYAhhAEiEKD2lkZW1wb3RlbmN5X2tleRgDIAEoCUIIkrUYBAgBQAEiEAoOU2lnbk91dFJlcXVlc3QiZgoQTmVnb3RpYXRlUmVxdWVzdBIZCgdjYWxsX2lkGAEgASgJQgiStRgECAFAARIdCglzZHBfb2ZmZXIYAiABKAlCCpK1GAYIARiAgAQSGAoGbGVnX2lkGAMgASgJQgiStRgECAFAASInChFOZWdvdGlhdGVSZXNwb25zZRISCgpzZHBfYW5zd2VyGAEgASgJIksKC0NhbGxDb21tYW5kEhkKB2NhbGxfaWQYASABKAlCCJK1GAQIAUABEiEKD2lkZW1wb3RlbmN5X2tleRgCIAEoCUIIkrUYBAgBQAEiWQoNVG9nZ2xlQ29tbWFuZBIZCgdjYWxsX2lkGAEgASgJQgiStRgECAFAARIhCg9pZGVtcG90ZW5jeV9rZXkYAiABKAlCCJK1GAQIAUABEgoKAm9uGAMgASgIImsKEVNlbmREaWdpdHNSZXF1ZXN0EhkKB2NhbGxfaWQYASABKAlCCJK1GAQIAUABEiEKD2lkZW1wb3RlbmN5X2tleRgCIAEoCUIIkrUYBAgBQAESGAoGZGlnaXRzGAMgASgJQgiStRgECAEYICKDAQoPVHJhbnNmZXJSZXF1ZXN0EhkKB2NhbGxfaWQYASABKAlCCJK1GAQIAUABEiEKD2lkZW1wb3RlbmN5X2tleRgCIAEoCUIIkrUYBAgBQAESGAoIcXVldWVfaWQYAyABKAlCBpK1GAJAARIYCghhZ2VudF9pZBgEIAEoCUIGkrUYAkABIkIKEkxpc3RUYXJnZXRzUmVxdWVzdBIVCgVxdWVyeRgBIAEoCUIGkrUYAhhkEhUKBWxpbWl0GAIgASgNQgaStRgCKGQihQEKE0xpc3RUYXJnZXRzUmVzcG9uc2USLwoGcXVldWVzGAEgAygLMh8udHJ1bmtsaW5lLmFnZW50LnYxLlRhcmdldFF1ZXVlEi8KBmFnZW50cxgCIAMoCzIfLnRydW5rbGluZS5hZ2VudC52MS5UYXJnZXRBZ2VudBIMCgRtb3JlGAMgASgIInoKC1RhcmdldFF1ZXVlEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSDwoHd2FpdGluZxgDIAEoDRINCgVyZWFkeRgEIAEoDRIxCg1sb25nZXN0X3NpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKTAQoLVGFyZ2V0QWdlbnQSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRItCgVzdGF0ZRgDIAEoDjIeLnRydW5rbGluZS5hZ2VudC52MS5BZ2VudFN0YXRlEikKBXNpbmNlGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyaW5nYWJsZRgFIAEoCCKKAQoNV3JhcFVwUmVxdWVzdBIZCgdjYWxsX2lkGAEgASgJQgiStRgECAFAARIhCg9pZGVtcG90ZW5jeV9rZXkYAiABKAlCCJK1GAQIAUABEhQKBGNvZGUYAyABKAlCBpK1GAIYQBIVCgRub3RlGAQgASgJQgeStRgDGKAfEg4KBmZpbmlzaBgFIAEoCCJHCgtEaWFsUmVxdWVzdBIZCgZ0aWNrZXQYASABKAlCCZK1GAUIARjIARIdCglzZHBfb2ZmZXIYAiABKAlCCpK1GAYIARiAgAQiSAoMRGlhbFJlc3BvbnNlEg8KB2NhbGxfaWQYASABKAkSEgoKc2RwX2Fuc3dlchgCIAEoCRITCgtjYWxsX3NlY3JldBgDIAEoCSJICgxXYXRjaFJlcXVlc3QSGQoHY2FsbF9pZBgBIAEoCUIIkrUYBAgBQAESHQoLY2FsbF9zZWNyZXQYAiABKAlCCJK1GAQIARhkIlIKC0NhbGxlckV2ZW50Eg0KBXN0YXRlGAEgASgJEhIKCnF1ZXVlX25hbWUYAiABKAkSEAoIcG9zaXRpb24YAyABKA0SDgoGcmVhc29uGAQgASgJImEKDFByZXNzUmVxdWVzdBIZCgdjYWxsX2lkGAEgASgJQgiStRgECAFAARIdCgtjYWxsX3NlY3JldBgCIAEoCUIIkrUYBAgBGGQSFwoFZGlnaXQYAyABKAlCCJK1GAQIARgBIkYKCkVuZFJlcXVlc3QSGQoHY2FsbF9pZBgBIAEoCUIIkrUYBAgBQAESHQoLY2FsbF9zZWNyZXQYAiABKAlCCJK1GAQIARhkKu8BCgpBZ2VudFN0YXRlEhsKF0FHRU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTQUdFTlRfU1RBVEVfT0ZGTElORRABEhkKFUFHRU5UX1NUQVRFX05PVF9SRUFEWRACEhUKEUFHRU5UX1NUQVRFX1JFQURZEAMSGAoUQUdFTlRfU1RBVEVfUkVTRVJWRUQQBBIXChNBR0VOVF9TVEFURV9SSU5HSU5HEAUSFwoTQUdFTlRfU1RBVEVfVEFMS0lORxAGEhQKEEFHRU5UX1NUQVRFX0hFTEQQBxIXChNBR0VOVF9TVEFURV9XUkFQX1VQEAgqmgEKCUNhbGxTdGF0ZRIaChZDQUxMX1NUQVRFX1VOU1BFQ0lGSUVEEAASFgoSQ0FMTF9TVEFURV9PRkZFUkVEEAESFgoSQ0FMTF9TVEFURV9UQUxLSU5HEAISEwoPQ0FMTF9TVEFURV9IRUxEEAMSFgoSQ0FMTF9TVEFURV9XUkFQX1VQEAQSFAoQQ0FMTF9TVEFURV9FTkRFRBAFMpgJCgxBZ2VudFNlcnZpY2USWwoIRXhjaGFuZ2USIy50cnVua2xpbmUuYWdlbnQudjEuRXhjaGFuZ2VSZXF1ZXN0GiQudHJ1bmtsaW5lLmFnZW50LnYxLkV4Y2hhbmdlUmVzcG9uc2UiBIi1GAESWQoJU3Vic2NyaWJlEiQudHJ1bmtsaW5lLmFnZW50LnYxLlN1YnNjcmliZVJlcXVlc3QaHi50cnVua2xpbmUuYWdlbnQudjEuQWdlbnRFdmVudCIEiLUYDDABElAKCFNldFN0YXRlEiMudHJ1bmtsaW5lLmFnZW50LnYxLlNldFN0YXRlUmVxdWVzdBoZLnRydW5rbGluZS5hZ2VudC52MS5BZ2VudCIEiLUYDBJNCgdTaWduT3V0EiIudHJ1bmtsaW5lLmFnZW50LnYxLlNpZ25PdXRSZXF1ZXN0GhgudHJ1bmtsaW5lLmFnZW50LnYxLkRvbmUiBIi1GAwSXgoJTmVnb3RpYXRlEiQudHJ1bmtsaW5lLmFnZW50LnYxLk5lZ290aWF0ZVJlcXVlc3QaJS50cnVua2xpbmUuYWdlbnQudjEuTmVnb3RpYXRlUmVzcG9uc2UiBIi1GAwSSQoGQWNjZXB0Eh8udHJ1bmtsaW5lLmFnZW50LnYxLkNhbGxDb21tYW5kGhgudHJ1bmtsaW5lLmFnZW50LnYxLkNhbGwiBIi1GAwSSQoGUmVqZWN0Eh8udHJ1bmtsaW5lLmFnZW50LnYxLkNhbGxDb21tYW5kGhgudHJ1bmtsaW5lLmFnZW50LnYxLkRvbmUiBIi1GAwSSQoGSGFuZ3VwEh8udHJ1bmtsaW5lLmFnZW50LnYxLkNhbGxDb21tYW5kGhgudHJ1bmtsaW5lLmFnZW50LnYxLkRvbmUiBIi1GAwSSQoESG9sZBIhLnRydW5rbGluZS5hZ2VudC52MS5Ub2dnbGVDb21tYW5kGhgudHJ1bmtsaW5lLmFnZW50LnYxLkNhbGwiBIi1GAwSSQoETXV0ZRIhLnRydW5rbGluZS5hZ2VudC52MS5Ub2dnbGVDb21tYW5kGhgudHJ1bmtsaW5lLmFnZW50LnYxLkNhbGwiBIi1GAwSUwoKU2VuZERpZ2l0cxIlLnRydW5rbGluZS5hZ2VudC52MS5TZW5kRGlnaXRzUmVxdWVzdBoYLnRydW5rbGluZS5hZ2VudC52MS5Eb25lIgSItRgMEk8KCFRyYW5zZmVyEiMudHJ1bmtsaW5lLmFnZW50LnYxLlRyYW5zZmVyUmVxdWVzdBoYLnRydW5rbGluZS5hZ2VudC52MS5Eb25lIgSItRgMEmQKC0xpc3RUYXJnZXRzEiYudHJ1bmtsaW5lLmFnZW50LnYxLkxpc3RUYXJnZXRzUmVxdWVzdBonLnRydW5rbGluZS5hZ2VudC52MS5MaXN0VGFyZ2V0c1Jlc3BvbnNlIgSItRgMEkwKBldyYXBVcBIhLnRydW5rbGluZS5hZ2VudC52MS5XcmFwVXBSZXF1ZXN0GhkudHJ1bmtsaW5lLmFnZW50LnYxLkFnZW50IgSItRgMMsYCCg1DYWxsZXJTZXJ2aWNlEk8KBERpYWwSHy50cnVua2xpbmUuYWdlbnQudjEuRGlhbFJlcXVlc3QaIC50cnVua2xpbmUuYWdlbnQudjEuRGlhbFJlc3BvbnNlIgSItRgBElIKBVdhdGNoEiAudHJ1bmtsaW5lLmFnZW50LnYxLldhdGNoUmVxdWVzdBofLnRydW5rbGluZS5hZ2VudC52MS5DYWxsZXJFdmVudCIEiLUYATABEkkKBVByZXNzEiAudHJ1bmtsaW5lLmFnZW50LnYxLlByZXNzUmVxdWVzdBoYLnRydW5rbGluZS5hZ2VudC52MS5Eb25lIgSItRgBEkUKA0VuZBIeLnRydW5rbGluZS5hZ2VudC52MS5FbmRSZXF1ZXN0GhgudHJ1bmtsaW5lLmFnZW50LnYxLkRvbmUiBIi1GAFCMFoudHJ1bmtsaW5lL3Byb3RvL2dlbi90cnVua2xpbmUvYWdlbnQvdjE7YWdlbnR2MWIGcHJvdG8z", [file_google_protobuf_timestamp, file_trunkline_access_v1_options]);
+  fileDesc("Ch50cnVua2xpbmUvYWdlbnQvdjEvYWdlbnQucHJvdG8SEnRydW5rbGluZS5hZ2VudC52MSIGCgREb25lIjEKD0V4Y2hhbmdlUmVxdWVzdBIeCgtjbG91ZF90b2tlbhgBIAEoCUIJkrUYBQgBGIAgIqwBChBFeGNoYW5nZVJlc3BvbnNlEhUKDXNlc3Npb25fdG9rZW4YASABKAkSLgoKZXhwaXJlc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoFYWdlbnQYAyABKAsyGS50cnVua2xpbmUuYWdlbnQudjEuQWdlbnQSJwoFbm9kZXMYBCADKAsyGC50cnVua2xpbmUuYWdlbnQudjEuTm9kZSItCgROb2RlEgwKBG5hbWUYASABKAkSCwoDdXJsGAIgASgJEgoKAnVwGAMgASgIIjQKEFN1YnNjcmliZVJlcXVlc3QSDQoFZXBvY2gYASABKAQSEQoJYWZ0ZXJfc2VxGAIgASgEIpYECgpBZ2VudEV2ZW50Eg0KBWVwb2NoGAEgASgEEgsKA3NlcRgCIAEoBBIvCgtzZXJ2ZXJfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoIc25hcHNob3QYBCABKAsyHC50cnVua2xpbmUuYWdlbnQudjEuU25hcHNob3RIABIyCgloZWFydGJlYXQYBSABKAsyHS50cnVua2xpbmUuYWdlbnQudjEuSGVhcnRiZWF0SAASKgoFYWdlbnQYBiABKAsyGS50cnVua2xpbmUuYWdlbnQudjEuQWdlbnRIABIoCgRjYWxsGAcgASgLMhgudHJ1bmtsaW5lLmFnZW50LnYxLkNhbGxIABIqCgVzdGF0cxgIIAEoCzIZLnRydW5rbGluZS5hZ2VudC52MS5TdGF0c0gAEjEKCXNpdGVfbW9kZRgJIAEoCzIcLnRydW5rbGluZS5hZ2VudC52MS5TaXRlTW9kZUgAEjMKCnNpZ25lZF9vdXQYCiABKAsyHS50cnVua2xpbmUuYWdlbnQudjEuU2lnbmVkT3V0SAASLAoGcXVldWVzGAsgASgLMhoudHJ1bmtsaW5lLmFnZW50LnYxLlF1ZXVlc0gAEjUKC2ljZV9zZXJ2ZXJzGAwgASgLMh4udHJ1bmtsaW5lLmFnZW50LnYxLkljZVNlcnZlcnNIAEIGCgRib2R5IgsKCUhlYXJ0YmVhdCIbCglTaWduZWRPdXQSDgoGcmVhc29uGAEgASgJIrADCghTbmFwc2hvdBIoCgVhZ2VudBgBIAEoCzIZLnRydW5rbGluZS5hZ2VudC52MS5BZ2VudBInCgVjYWxscxgCIAMoCzIYLnRydW5rbGluZS5hZ2VudC52MS5DYWxsEigKBXN0YXRzGAMgASgLMhkudHJ1bmtsaW5lLmFnZW50LnYxLlN0YXRzEi8KCXNpdGVfbW9kZRgEIAEoCzIcLnRydW5rbGluZS5hZ2VudC52MS5TaXRlTW9kZRInCgVub2RlcxgFIAMoCzIYLnRydW5rbGluZS5hZ2VudC52MS5Ob2RlEjYKDWJyZWFrX3JlYXNvbnMYBiADKAsyHy50cnVua2xpbmUuYWdlbnQudjEuQnJlYWtSZWFzb24SNQoNd3JhcF91cF9jb2RlcxgHIAMoCzIeLnRydW5rbGluZS5hZ2VudC52MS5XcmFwVXBDb2RlEioKBnF1ZXVlcxgIIAEoCzIaLnRydW5rbGluZS5hZ2VudC52MS5RdWV1ZXMSMgoLaWNlX3NlcnZlcnMYCSADKAsyHS50cnVua2xpbmUuYWdlbnQudjEuSWNlU2VydmVyIjwKCkljZVNlcnZlcnMSLgoHc2VydmVycxgBIAMoCzIdLnRydW5rbGluZS5hZ2VudC52MS5JY2VTZXJ2ZXIiPwoJSWNlU2VydmVyEgwKBHVybHMYASADKAkSEAoIdXNlcm5hbWUYAiABKAkSEgoKY3JlZGVudGlhbBgDIAEoCSInCgtCcmVha1JlYXNvbhIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJIiYKCldyYXBVcENvZGUSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCSJvCghTaXRlTW9kZRIXCg9jbG91ZF9jb25uZWN0ZWQYASABKAgSMQoNY2xvdWRfc2Vlbl9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPcmVjb3Jkc193YWl0aW5nGAMgASgEIjkKBlF1ZXVlcxIvCgZxdWV1ZXMYASADKAsyHy50cnVua2xpbmUuYWdlbnQudjEuUXVldWVTdGF0dXMiawoLUXVldWVTdGF0dXMSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIPCgd3YWl0aW5nGAMgASgNEjEKDWxvbmdlc3Rfc2luY2UYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIosCCgVBZ2VudBIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAMSDAoEbmFtZRgDIAEoCRItCgVzdGF0ZRgEIAEoDjIeLnRydW5rbGluZS5hZ2VudC52MS5BZ2VudFN0YXRlEikKBXNpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZyZWFzb24YBiABKAkSDwoHY2FsbF9pZBgHIAEoCRIyCgpuZXh0X3N0YXRlGAggASgOMh4udHJ1bmtsaW5lLmFnZW50LnYxLkFnZW50U3RhdGUSEwoLbmV4dF9yZWFzb24YCSABKAkSEQoJcXVldWVfaWRzGAogAygJIq8FCgRDYWxsEgoKAmlkGAEgASgJEiwKBXN0YXRlGAIgASgOMh0udHJ1bmtsaW5lLmFnZW50LnYxLkNhbGxTdGF0ZRIOCgZjYWxsZXIYAyABKAkSEwoLY2FsbGVyX25hbWUYBCABKAkSDgoGY2FsbGVkGAUgASgJEhAKCHF1ZXVlX2lkGAYgASgJEhIKCnF1ZXVlX25hbWUYByABKAkSLwoLZW5xdWV1ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCm9mZmVyZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDm9mZmVyX2RlYWRsaW5lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg10YWxraW5nX3NpbmNlGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoQd3JhcF91cF9kZWFkbGluZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJbWVudV9wYXRoGA4gAygJEg0KBW11dGVkGA8gASgIEgwKBGhlbGQYECABKAgSEQoJcmVjb3JkaW5nGBEgASgIEhAKCG5vZGVfdXJsGBIgASgJEgsKA3JldhgTIAEoBBISCgplbmRfcmVhc29uGBQgASgJEhQKDHdyYXBfdXBfY29kZRgVIAEoCRIUCgx3cmFwX3VwX25vdGUYFiABKAkSLAoIbW92ZWRfYXQYFyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDnRyYW5zZmVycmVkX2J5GBggASgJIrEBCgVTdGF0cxIpCgVzaW5jZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHaGFuZGxlZBgCIAEoDRIOCgZtaXNzZWQYAyABKA0SDwoHdGFsa19tcxgEIAEoBBIPCgdob2xkX21zGAUgASgEEhIKCndyYXBfdXBfbXMYBiABKAQSEAoIcmVhZHlfbXMYByABKAQSFAoMbm90X3JlYWR5X21zGAggASgEInsKD1NldFN0YXRlUmVxdWVzdBItCgVzdGF0ZRgBIAEoDjIeLnRydW5rbGluZS5hZ2VudC52MS5BZ2VudFN0YXRlEhYKBnJlYXNvbhgCIAEoCUIGkrUYAhhAEiEKD2lkZW1wb3RlbmN5X2tleRgDIAEoCUIIkrUYBAgBQAEiEAoOU2lnbk91dFJlcXVlc3QiZgoQTmVnb3RpYXRlUmVxdWVzdBIZCgdjYWxsX2lkGAEgASgJQgiStRgECAFAARIdCglzZHBfb2ZmZXIYAiABKAlCCpK1GAYIARiAgAQSGAoGbGVnX2lkGAMgASgJQgiStRgECAFAASInChFOZWdvdGlhdGVSZXNwb25zZRISCgpzZHBfYW5zd2VyGAEgASgJIksKC0NhbGxDb21tYW5kEhkKB2NhbGxfaWQYASABKAlCCJK1GAQIAUABEiEKD2lkZW1wb3RlbmN5X2tleRgCIAEoCUIIkrUYBAgBQAEiWQoNVG9nZ2xlQ29tbWFuZBIZCgdjYWxsX2lkGAEgASgJQgiStRgECAFAARIhCg9pZGVtcG90ZW5jeV9rZXkYAiABKAlCCJK1GAQIAUABEgoKAm9uGAMgASgIImsKEVNlbmREaWdpdHNSZXF1ZXN0EhkKB2NhbGxfaWQYASABKAlCCJK1GAQIAUABEiEKD2lkZW1wb3RlbmN5X2tleRgCIAEoCUIIkrUYBAgBQAESGAoGZGlnaXRzGAMgASgJQgiStRgECAEYICKDAQoPVHJhbnNmZXJSZXF1ZXN0EhkKB2NhbGxfaWQYASABKAlCCJK1GAQIAUABEiEKD2lkZW1wb3RlbmN5X2tleRgCIAEoCUIIkrUYBAgBQAESGAoIcXVldWVfaWQYAyABKAlCBpK1GAJAARIYCghhZ2VudF9pZBgEIAEoCUIGkrUYAkABIkIKEkxpc3RUYXJnZXRzUmVxdWVzdBIVCgVxdWVyeRgBIAEoCUIGkrUYAhhkEhUKBWxpbWl0GAIgASgNQgaStRgCKGQihQEKE0xpc3RUYXJnZXRzUmVzcG9uc2USLwoGcXVldWVzGAEgAygLMh8udHJ1bmtsaW5lLmFnZW50LnYxLlRhcmdldFF1ZXVlEi8KBmFnZW50cxgCIAMoCzIfLnRydW5rbGluZS5hZ2VudC52MS5UYXJnZXRBZ2VudBIMCgRtb3JlGAMgASgIInoKC1RhcmdldFF1ZXVlEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSDwoHd2FpdGluZxgDIAEoDRINCgVyZWFkeRgEIAEoDRIxCg1sb25nZXN0X3NpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKTAQoLVGFyZ2V0QWdlbnQSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRItCgVzdGF0ZRgDIAEoDjIeLnRydW5rbGluZS5hZ2VudC52MS5BZ2VudFN0YXRlEikKBXNpbmNlGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyaW5nYWJsZRgFIAEoCCKKAQoNV3JhcFVwUmVxdWVzdBIZCgdjYWxsX2lkGAEgASgJQgiStRgECAFAARIhCg9pZGVtcG90ZW5jeV9rZXkYAiABKAlCCJK1GAQIAUABEhQKBGNvZGUYAyABKAlCBpK1GAIYQBIVCgRub3RlGAQgASgJQgeStRgDGKAfEg4KBmZpbmlzaBgFIAEoCCJHCgtEaWFsUmVxdWVzdBIZCgZ0aWNrZXQYASABKAlCCZK1GAUIARjIARIdCglzZHBfb2ZmZXIYAiABKAlCCpK1GAYIARiAgAQiSAoMRGlhbFJlc3BvbnNlEg8KB2NhbGxfaWQYASABKAkSEgoKc2RwX2Fuc3dlchgCIAEoCRITCgtjYWxsX3NlY3JldBgDIAEoCSJICgxXYXRjaFJlcXVlc3QSGQoHY2FsbF9pZBgBIAEoCUIIkrUYBAgBQAESHQoLY2FsbF9zZWNyZXQYAiABKAlCCJK1GAQIARhkIlIKC0NhbGxlckV2ZW50Eg0KBXN0YXRlGAEgASgJEhIKCnF1ZXVlX25hbWUYAiABKAkSEAoIcG9zaXRpb24YAyABKA0SDgoGcmVhc29uGAQgASgJImEKDFByZXNzUmVxdWVzdBIZCgdjYWxsX2lkGAEgASgJQgiStRgECAFAARIdCgtjYWxsX3NlY3JldBgCIAEoCUIIkrUYBAgBGGQSFwoFZGlnaXQYAyABKAlCCJK1GAQIARgBIkYKCkVuZFJlcXVlc3QSGQoHY2FsbF9pZBgBIAEoCUIIkrUYBAgBQAESHQoLY2FsbF9zZWNyZXQYAiABKAlCCJK1GAQIARhkKu8BCgpBZ2VudFN0YXRlEhsKF0FHRU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTQUdFTlRfU1RBVEVfT0ZGTElORRABEhkKFUFHRU5UX1NUQVRFX05PVF9SRUFEWRACEhUKEUFHRU5UX1NUQVRFX1JFQURZEAMSGAoUQUdFTlRfU1RBVEVfUkVTRVJWRUQQBBIXChNBR0VOVF9TVEFURV9SSU5HSU5HEAUSFwoTQUdFTlRfU1RBVEVfVEFMS0lORxAGEhQKEEFHRU5UX1NUQVRFX0hFTEQQBxIXChNBR0VOVF9TVEFURV9XUkFQX1VQEAgqmgEKCUNhbGxTdGF0ZRIaChZDQUxMX1NUQVRFX1VOU1BFQ0lGSUVEEAASFgoSQ0FMTF9TVEFURV9PRkZFUkVEEAESFgoSQ0FMTF9TVEFURV9UQUxLSU5HEAISEwoPQ0FMTF9TVEFURV9IRUxEEAMSFgoSQ0FMTF9TVEFURV9XUkFQX1VQEAQSFAoQQ0FMTF9TVEFURV9FTkRFRBAFMpgJCgxBZ2VudFNlcnZpY2USWwoIRXhjaGFuZ2USIy50cnVua2xpbmUuYWdlbnQudjEuRXhjaGFuZ2VSZXF1ZXN0GiQudHJ1bmtsaW5lLmFnZW50LnYxLkV4Y2hhbmdlUmVzcG9uc2UiBIi1GAESWQoJU3Vic2NyaWJlEiQudHJ1bmtsaW5lLmFnZW50LnYxLlN1YnNjcmliZVJlcXVlc3QaHi50cnVua2xpbmUuYWdlbnQudjEuQWdlbnRFdmVudCIEiLUYDDABElAKCFNldFN0YXRlEiMudHJ1bmtsaW5lLmFnZW50LnYxLlNldFN0YXRlUmVxdWVzdBoZLnRydW5rbGluZS5hZ2VudC52MS5BZ2VudCIEiLUYDBJNCgdTaWduT3V0EiIudHJ1bmtsaW5lLmFnZW50LnYxLlNpZ25PdXRSZXF1ZXN0GhgudHJ1bmtsaW5lLmFnZW50LnYxLkRvbmUiBIi1GAwSXgoJTmVnb3RpYXRlEiQudHJ1bmtsaW5lLmFnZW50LnYxLk5lZ290aWF0ZVJlcXVlc3QaJS50cnVua2xpbmUuYWdlbnQudjEuTmVnb3RpYXRlUmVzcG9uc2UiBIi1GAwSSQoGQWNjZXB0Eh8udHJ1bmtsaW5lLmFnZW50LnYxLkNhbGxDb21tYW5kGhgudHJ1bmtsaW5lLmFnZW50LnYxLkNhbGwiBIi1GAwSSQoGUmVqZWN0Eh8udHJ1bmtsaW5lLmFnZW50LnYxLkNhbGxDb21tYW5kGhgudHJ1bmtsaW5lLmFnZW50LnYxLkRvbmUiBIi1GAwSSQoGSGFuZ3VwEh8udHJ1bmtsaW5lLmFnZW50LnYxLkNhbGxDb21tYW5kGhgudHJ1bmtsaW5lLmFnZW50LnYxLkRvbmUiBIi1GAwSSQoESG9sZBIhLnRydW5rbGluZS5hZ2VudC52MS5Ub2dnbGVDb21tYW5kGhgudHJ1bmtsaW5lLmFnZW50LnYxLkNhbGwiBIi1GAwSSQoETXV0ZRIhLnRydW5rbGluZS5hZ2VudC52MS5Ub2dnbGVDb21tYW5kGhgudHJ1bmtsaW5lLmFnZW50LnYxLkNhbGwiBIi1GAwSUwoKU2VuZERpZ2l0cxIlLnRydW5rbGluZS5hZ2VudC52MS5TZW5kRGlnaXRzUmVxdWVzdBoYLnRydW5rbGluZS5hZ2VudC52MS5Eb25lIgSItRgMEk8KCFRyYW5zZmVyEiMudHJ1bmtsaW5lLmFnZW50LnYxLlRyYW5zZmVyUmVxdWVzdBoYLnRydW5rbGluZS5hZ2VudC52MS5Eb25lIgSItRgMEmQKC0xpc3RUYXJnZXRzEiYudHJ1bmtsaW5lLmFnZW50LnYxLkxpc3RUYXJnZXRzUmVxdWVzdBonLnRydW5rbGluZS5hZ2VudC52MS5MaXN0VGFyZ2V0c1Jlc3BvbnNlIgSItRgMEkwKBldyYXBVcBIhLnRydW5rbGluZS5hZ2VudC52MS5XcmFwVXBSZXF1ZXN0GhkudHJ1bmtsaW5lLmFnZW50LnYxLkFnZW50IgSItRgMMsYCCg1DYWxsZXJTZXJ2aWNlEk8KBERpYWwSHy50cnVua2xpbmUuYWdlbnQudjEuRGlhbFJlcXVlc3QaIC50cnVua2xpbmUuYWdlbnQudjEuRGlhbFJlc3BvbnNlIgSItRgBElIKBVdhdGNoEiAudHJ1bmtsaW5lLmFnZW50LnYxLldhdGNoUmVxdWVzdBofLnRydW5rbGluZS5hZ2VudC52MS5DYWxsZXJFdmVudCIEiLUYATABEkkKBVByZXNzEiAudHJ1bmtsaW5lLmFnZW50LnYxLlByZXNzUmVxdWVzdBoYLnRydW5rbGluZS5hZ2VudC52MS5Eb25lIgSItRgBEkUKA0VuZBIeLnRydW5rbGluZS5hZ2VudC52MS5FbmRSZXF1ZXN0GhgudHJ1bmtsaW5lLmFnZW50LnYxLkRvbmUiBIi1GAFCMFoudHJ1bmtsaW5lL3Byb3RvL2dlbi90cnVua2xpbmUvYWdlbnQvdjE7YWdlbnR2MWIGcHJvdG8z", [file_google_protobuf_timestamp, file_trunkline_access_v1_options]);
 
 /**
  * @generated from message trunkline.agent.v1.Done
@@ -200,6 +200,14 @@ export type AgentEvent = Message<"trunkline.agent.v1.AgentEvent"> & {
      */
     value: Queues;
     case: "queues";
+  } | {
+    /**
+     * The relays changed: new credentials before the old ones end, or none left.
+     *
+     * @generated from field: trunkline.agent.v1.IceServers ice_servers = 12;
+     */
+    value: IceServers;
+    case: "iceServers";
   } | { case: undefined; value?: undefined };
 };
 
@@ -300,6 +308,26 @@ export const SnapshotSchema: GenMessage<Snapshot> = /*@__PURE__*/
   messageDesc(file_trunkline_agent_v1_agent, 8);
 
 /**
+ * @generated from message trunkline.agent.v1.IceServers
+ */
+export type IceServers = Message<"trunkline.agent.v1.IceServers"> & {
+  /**
+   * @generated from field: repeated trunkline.agent.v1.IceServer servers = 1;
+   */
+  servers: IceServer[];
+};
+
+/**
+ * Describes the message trunkline.agent.v1.IceServers.
+ * Use `create(IceServersSchema)` to create a new message.
+ */
+export const IceServersSchema: GenMessage<IceServers> = /*@__PURE__*/
+  messageDesc(file_trunkline_agent_v1_agent, 9);
+
+/**
+ * IceServer is a relay of the cloud's for browsers that cannot reach their node (RFC 8656). The credentials are for one user and
+ * end by themselves.
+ *
  * @generated from message trunkline.agent.v1.IceServer
  */
 export type IceServer = Message<"trunkline.agent.v1.IceServer"> & {
@@ -324,7 +352,7 @@ export type IceServer = Message<"trunkline.agent.v1.IceServer"> & {
  * Use `create(IceServerSchema)` to create a new message.
  */
 export const IceServerSchema: GenMessage<IceServer> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 9);
+  messageDesc(file_trunkline_agent_v1_agent, 10);
 
 /**
  * @generated from message trunkline.agent.v1.BreakReason
@@ -346,7 +374,7 @@ export type BreakReason = Message<"trunkline.agent.v1.BreakReason"> & {
  * Use `create(BreakReasonSchema)` to create a new message.
  */
 export const BreakReasonSchema: GenMessage<BreakReason> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 10);
+  messageDesc(file_trunkline_agent_v1_agent, 11);
 
 /**
  * @generated from message trunkline.agent.v1.WrapUpCode
@@ -368,7 +396,7 @@ export type WrapUpCode = Message<"trunkline.agent.v1.WrapUpCode"> & {
  * Use `create(WrapUpCodeSchema)` to create a new message.
  */
 export const WrapUpCodeSchema: GenMessage<WrapUpCode> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 11);
+  messageDesc(file_trunkline_agent_v1_agent, 12);
 
 /**
  * SiteMode tells the desktop how this site stands to the cloud.
@@ -399,7 +427,7 @@ export type SiteMode = Message<"trunkline.agent.v1.SiteMode"> & {
  * Use `create(SiteModeSchema)` to create a new message.
  */
 export const SiteModeSchema: GenMessage<SiteMode> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 12);
+  messageDesc(file_trunkline_agent_v1_agent, 13);
 
 /**
  * @generated from message trunkline.agent.v1.Queues
@@ -416,7 +444,7 @@ export type Queues = Message<"trunkline.agent.v1.Queues"> & {
  * Use `create(QueuesSchema)` to create a new message.
  */
 export const QueuesSchema: GenMessage<Queues> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 13);
+  messageDesc(file_trunkline_agent_v1_agent, 14);
 
 /**
  * @generated from message trunkline.agent.v1.QueueStatus
@@ -448,7 +476,7 @@ export type QueueStatus = Message<"trunkline.agent.v1.QueueStatus"> & {
  * Use `create(QueueStatusSchema)` to create a new message.
  */
 export const QueueStatusSchema: GenMessage<QueueStatus> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 14);
+  messageDesc(file_trunkline_agent_v1_agent, 15);
 
 /**
  * @generated from message trunkline.agent.v1.Agent
@@ -514,7 +542,7 @@ export type Agent = Message<"trunkline.agent.v1.Agent"> & {
  * Use `create(AgentSchema)` to create a new message.
  */
 export const AgentSchema: GenMessage<Agent> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 15);
+  messageDesc(file_trunkline_agent_v1_agent, 16);
 
 /**
  * @generated from message trunkline.agent.v1.Call
@@ -658,7 +686,7 @@ export type Call = Message<"trunkline.agent.v1.Call"> & {
  * Use `create(CallSchema)` to create a new message.
  */
 export const CallSchema: GenMessage<Call> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 16);
+  messageDesc(file_trunkline_agent_v1_agent, 17);
 
 /**
  * @generated from message trunkline.agent.v1.Stats
@@ -712,7 +740,7 @@ export type Stats = Message<"trunkline.agent.v1.Stats"> & {
  * Use `create(StatsSchema)` to create a new message.
  */
 export const StatsSchema: GenMessage<Stats> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 17);
+  messageDesc(file_trunkline_agent_v1_agent, 18);
 
 /**
  * @generated from message trunkline.agent.v1.SetStateRequest
@@ -741,7 +769,7 @@ export type SetStateRequest = Message<"trunkline.agent.v1.SetStateRequest"> & {
  * Use `create(SetStateRequestSchema)` to create a new message.
  */
 export const SetStateRequestSchema: GenMessage<SetStateRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 18);
+  messageDesc(file_trunkline_agent_v1_agent, 19);
 
 /**
  * @generated from message trunkline.agent.v1.SignOutRequest
@@ -754,7 +782,7 @@ export type SignOutRequest = Message<"trunkline.agent.v1.SignOutRequest"> & {
  * Use `create(SignOutRequestSchema)` to create a new message.
  */
 export const SignOutRequestSchema: GenMessage<SignOutRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 19);
+  messageDesc(file_trunkline_agent_v1_agent, 20);
 
 /**
  * @generated from message trunkline.agent.v1.NegotiateRequest
@@ -783,7 +811,7 @@ export type NegotiateRequest = Message<"trunkline.agent.v1.NegotiateRequest"> & 
  * Use `create(NegotiateRequestSchema)` to create a new message.
  */
 export const NegotiateRequestSchema: GenMessage<NegotiateRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 20);
+  messageDesc(file_trunkline_agent_v1_agent, 21);
 
 /**
  * @generated from message trunkline.agent.v1.NegotiateResponse
@@ -800,7 +828,7 @@ export type NegotiateResponse = Message<"trunkline.agent.v1.NegotiateResponse"> 
  * Use `create(NegotiateResponseSchema)` to create a new message.
  */
 export const NegotiateResponseSchema: GenMessage<NegotiateResponse> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 21);
+  messageDesc(file_trunkline_agent_v1_agent, 22);
 
 /**
  * @generated from message trunkline.agent.v1.CallCommand
@@ -822,7 +850,7 @@ export type CallCommand = Message<"trunkline.agent.v1.CallCommand"> & {
  * Use `create(CallCommandSchema)` to create a new message.
  */
 export const CallCommandSchema: GenMessage<CallCommand> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 22);
+  messageDesc(file_trunkline_agent_v1_agent, 23);
 
 /**
  * @generated from message trunkline.agent.v1.ToggleCommand
@@ -849,7 +877,7 @@ export type ToggleCommand = Message<"trunkline.agent.v1.ToggleCommand"> & {
  * Use `create(ToggleCommandSchema)` to create a new message.
  */
 export const ToggleCommandSchema: GenMessage<ToggleCommand> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 23);
+  messageDesc(file_trunkline_agent_v1_agent, 24);
 
 /**
  * @generated from message trunkline.agent.v1.SendDigitsRequest
@@ -876,7 +904,7 @@ export type SendDigitsRequest = Message<"trunkline.agent.v1.SendDigitsRequest"> 
  * Use `create(SendDigitsRequestSchema)` to create a new message.
  */
 export const SendDigitsRequestSchema: GenMessage<SendDigitsRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 24);
+  messageDesc(file_trunkline_agent_v1_agent, 25);
 
 /**
  * @generated from message trunkline.agent.v1.TransferRequest
@@ -910,7 +938,7 @@ export type TransferRequest = Message<"trunkline.agent.v1.TransferRequest"> & {
  * Use `create(TransferRequestSchema)` to create a new message.
  */
 export const TransferRequestSchema: GenMessage<TransferRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 25);
+  messageDesc(file_trunkline_agent_v1_agent, 26);
 
 /**
  * @generated from message trunkline.agent.v1.ListTargetsRequest
@@ -936,7 +964,7 @@ export type ListTargetsRequest = Message<"trunkline.agent.v1.ListTargetsRequest"
  * Use `create(ListTargetsRequestSchema)` to create a new message.
  */
 export const ListTargetsRequestSchema: GenMessage<ListTargetsRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 26);
+  messageDesc(file_trunkline_agent_v1_agent, 27);
 
 /**
  * @generated from message trunkline.agent.v1.ListTargetsResponse
@@ -965,7 +993,7 @@ export type ListTargetsResponse = Message<"trunkline.agent.v1.ListTargetsRespons
  * Use `create(ListTargetsResponseSchema)` to create a new message.
  */
 export const ListTargetsResponseSchema: GenMessage<ListTargetsResponse> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 27);
+  messageDesc(file_trunkline_agent_v1_agent, 28);
 
 /**
  * @generated from message trunkline.agent.v1.TargetQueue
@@ -1004,7 +1032,7 @@ export type TargetQueue = Message<"trunkline.agent.v1.TargetQueue"> & {
  * Use `create(TargetQueueSchema)` to create a new message.
  */
 export const TargetQueueSchema: GenMessage<TargetQueue> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 28);
+  messageDesc(file_trunkline_agent_v1_agent, 29);
 
 /**
  * @generated from message trunkline.agent.v1.TargetAgent
@@ -1043,7 +1071,7 @@ export type TargetAgent = Message<"trunkline.agent.v1.TargetAgent"> & {
  * Use `create(TargetAgentSchema)` to create a new message.
  */
 export const TargetAgentSchema: GenMessage<TargetAgent> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 29);
+  messageDesc(file_trunkline_agent_v1_agent, 30);
 
 /**
  * @generated from message trunkline.agent.v1.WrapUpRequest
@@ -1080,7 +1108,7 @@ export type WrapUpRequest = Message<"trunkline.agent.v1.WrapUpRequest"> & {
  * Use `create(WrapUpRequestSchema)` to create a new message.
  */
 export const WrapUpRequestSchema: GenMessage<WrapUpRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 30);
+  messageDesc(file_trunkline_agent_v1_agent, 31);
 
 /**
  * @generated from message trunkline.agent.v1.DialRequest
@@ -1102,7 +1130,7 @@ export type DialRequest = Message<"trunkline.agent.v1.DialRequest"> & {
  * Use `create(DialRequestSchema)` to create a new message.
  */
 export const DialRequestSchema: GenMessage<DialRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 31);
+  messageDesc(file_trunkline_agent_v1_agent, 32);
 
 /**
  * @generated from message trunkline.agent.v1.DialResponse
@@ -1131,7 +1159,7 @@ export type DialResponse = Message<"trunkline.agent.v1.DialResponse"> & {
  * Use `create(DialResponseSchema)` to create a new message.
  */
 export const DialResponseSchema: GenMessage<DialResponse> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 32);
+  messageDesc(file_trunkline_agent_v1_agent, 33);
 
 /**
  * @generated from message trunkline.agent.v1.WatchRequest
@@ -1153,7 +1181,7 @@ export type WatchRequest = Message<"trunkline.agent.v1.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 33);
+  messageDesc(file_trunkline_agent_v1_agent, 34);
 
 /**
  * @generated from message trunkline.agent.v1.CallerEvent
@@ -1187,7 +1215,7 @@ export type CallerEvent = Message<"trunkline.agent.v1.CallerEvent"> & {
  * Use `create(CallerEventSchema)` to create a new message.
  */
 export const CallerEventSchema: GenMessage<CallerEvent> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 34);
+  messageDesc(file_trunkline_agent_v1_agent, 35);
 
 /**
  * @generated from message trunkline.agent.v1.PressRequest
@@ -1214,7 +1242,7 @@ export type PressRequest = Message<"trunkline.agent.v1.PressRequest"> & {
  * Use `create(PressRequestSchema)` to create a new message.
  */
 export const PressRequestSchema: GenMessage<PressRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 35);
+  messageDesc(file_trunkline_agent_v1_agent, 36);
 
 /**
  * @generated from message trunkline.agent.v1.EndRequest
@@ -1236,7 +1264,7 @@ export type EndRequest = Message<"trunkline.agent.v1.EndRequest"> & {
  * Use `create(EndRequestSchema)` to create a new message.
  */
 export const EndRequestSchema: GenMessage<EndRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 36);
+  messageDesc(file_trunkline_agent_v1_agent, 37);
 
 /**
  * @generated from enum trunkline.agent.v1.AgentState
