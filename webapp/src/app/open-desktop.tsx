@@ -15,7 +15,7 @@ import { paths } from './paths'
  */
 export function OpenDesktop() {
   const { t } = useLingui()
-  const sites = useQuery(SiteService.method.listSites, { pageSize: 50 })
+  const sites = useQuery(SiteService.method.listSites, { pageSize: 50 }, { refetchInterval: LOOK_MS })
   return (
     <Page title={t`Agent desktop`} why={t`Calls are taken at the address of your site, so they go on when the cloud is away.`}>
       <Loaded query={sites}>{({ sites: all }) => (all.length === 0 ? <NoSite /> : <Choose sites={all} />)}</Loaded>
@@ -105,6 +105,9 @@ async function firstUnlisted(urls: string[]): Promise<string | undefined> {
   for (const url of urls) if (!(await policyAllows(url))) return url
   return undefined
 }
+
+/** A site that comes up is noticed within this time; the page is open for moments only. */
+const LOOK_MS = 3_000
 
 const OPENED = 'trunklineOpened'
 
