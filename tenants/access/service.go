@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/url"
 	"time"
@@ -92,8 +93,8 @@ func (s *Service) Sweep(ctx context.Context) error {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
-		if err := s.sweep(ctx); err != nil && ctx.Err() != nil {
-			return ctx.Err()
+		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
+			slog.ErrorContext(ctx, "access: what has run out stays", "error", err)
 		}
 		select {
 		case <-ctx.Done():
