@@ -23,8 +23,12 @@ const dueEvery = 10 * time.Second
 func (s *Service) Loop(ctx context.Context) error {
 	tick := time.NewTicker(dueEvery)
 	defer tick.Stop()
+	var erased int64 // the last tenant tried
 	for {
-		if err := errors.Join(s.suspendDue(ctx), s.eraseDue(ctx)); err != nil && ctx.Err() == nil {
+		errSuspend := s.suspendDue(ctx)
+		last, errErase := s.eraseDue(ctx, erased)
+		erased = last
+		if err := errors.Join(errSuspend, errErase); err != nil && ctx.Err() == nil {
 			slog.ErrorContext(ctx, "console: what is due", "error", err)
 		}
 		select {
@@ -59,18 +63,30 @@ func (s *Service) suspendDue(ctx context.Context) error {
 	return nil
 }
 
-func (s *Service) eraseDue(ctx context.Context) error {
+// eraseBatch bounds what one round erases, so that suspensions do not wait for it.
+const eraseBatch = 10
+
+// eraseDue tries the next tenants after the one tried last, and from the first
+// again after the last of them: one that fails does not keep others waiting.
+func (s *Service) eraseDue(ctx context.Context, after int64) (last int64, err error) {
 	var due []int64
-	err := s.DB.Platform(ctx, "console: removals due", func(ctx context.Context, tx pgx.Tx) (err error) {
-		due, err = tenantdb.TxMany[int64](ctx, tx, "SELECT tenant_id FROM tenants WHERE delete_at <= now() LIMIT 10")
+	err = s.DB.Platform(ctx, "console: removals due", func(ctx context.Context, tx pgx.Tx) (err error) {
+		due, err = tenantdb.TxMany[int64](ctx, tx, `SELECT tenant_id FROM tenants
+			WHERE delete_at <= now() AND tenant_id > $1 ORDER BY tenant_id LIMIT $2`, after, eraseBatch)
 		return err
 	})
+	if err != nil {
+		return after, err
+	}
 	for _, id := range due {
 		if e := s.erase(ctx, id); e != nil {
 			err = errors.Join(err, fmt.Errorf("tenant %d: %w", id, e))
 		}
 	}
-	return err
+	if len(due) < eraseBatch {
+		return 0, err
+	}
+	return due[len(due)-1], err
 }
 
 // erase removes a tenant for good: what features keep elsewhere first, so that a
