@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # go test with little to read while all is well: one line a package, then in full what failed. Keeps the whole output in .out/test
-# and the counts for summary.sh.
+# and the counts for summary.sh. A run in which nothing ran fails: a pattern that matches no test any more must not pass.
 #   gotest.sh NAME ARGUMENTS-OF-GO-TEST...     LIVE=1: also a line for each top-level test, as it ends
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -13,6 +13,7 @@ go test -v "$@" 2>&1 | tee "$log" | awk -v live="${LIVE:-}" -v counts=".out/stag
 	/^--- PASS/ { pass++ }
 	/^--- FAIL/ { fail++; named = 1 }
 	/^--- SKIP/ { skip++ }
+	/^Benchmark.* ns\/op/ { bench++ }
 	/^FIGURE / || / FIGURE / { print }
 	live && /^--- (PASS|FAIL|SKIP)/ { print "   " $0; fflush() }
 	/^(ok  |\?   |FAIL)\t/ || /^\t[^ \t]+\t+coverage:/ {
@@ -27,9 +28,11 @@ go test -v "$@" 2>&1 | tee "$log" | awk -v live="${LIVE:-}" -v counts=".out/stag
 	{ block[++n] = $0 }
 	END {
 		for (i = 1; i <= n; i++) if (block[i] !~ /^FAIL$/) print block[i]
-		if (pass + fail + skip == 0) print "no test ran"
 		printf "%d %d %d\n", pass, fail, skip > counts
+		if (pass + fail + skip + bench == 0) { print "no test ran"; exit 1 }
 	}'
-code=${PIPESTATUS[0]}
+codes=("${PIPESTATUS[@]}")
+code=${codes[0]}
+[ "$code" != 0 ] || code=${codes[2]}
 [ "$code" = 0 ] || echo "whole output: $log"
 exit "$code"
