@@ -54,10 +54,11 @@ func (n *Node) status() any {
 		Replica replica.Status `json:"replica"`
 		Calls   int            `json:"calls"`
 		Agents  int            `json:"agents"`
+		Numbers int            `json:"numbers"`
 		Cloud   bool           `json:"cloud_connected"`
 		Seen    time.Time      `json:"cloud_seen_at"`
 		Wrong   []string       `json:"invariants_broken"`
-	}{n.cfg.Name, n.cfg.Version, n.replica.Status(), n.board.Count(), n.phones.Agents(), connected, seen, replica.CheckInvariants(n.replica.View())}
+	}{n.cfg.Name, n.cfg.Version, n.replica.Status(), n.board.Count(), n.phones.Agents(), len(n.dir.Load().numbers), connected, seen, replica.CheckInvariants(n.replica.View())}
 }
 
 func loopback(a net.Addr) bool {

@@ -36,6 +36,7 @@ type status struct {
 	}
 	Calls          int
 	Agents         int
+	Numbers        int
 	CloudConnected bool      `json:"cloud_connected"`
 	CloudSeenAt    time.Time `json:"cloud_seen_at"`
 	Broken         []string  `json:"invariants_broken"`
@@ -98,6 +99,7 @@ func (s *status) print(to io.Writer, e *enroll.Enrolment) error {
 	}
 	row("Calls", fmt.Sprint(s.Calls))
 	row("Agents", fmt.Sprint(s.Agents))
+	row("Numbers", numbers(s.Numbers))
 	cloud := "connected"
 	if !s.CloudConnected {
 		cloud = "away since this node started"
@@ -117,6 +119,13 @@ func (s *status) print(to io.Writer, e *enroll.Enrolment) error {
 		row("WRONG", b)
 	}
 	return w.Flush()
+}
+
+func numbers(n int) string {
+	if n == 0 {
+		return "none: every caller is refused with 404; give a tenant of this site a number"
+	}
+	return fmt.Sprintf("%d answered here", n)
 }
 
 func orNone(s string) string {
