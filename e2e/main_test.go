@@ -61,16 +61,29 @@ func outDir(name string) (string, error) {
 	return os.MkdirTemp(base, name+"-")
 }
 
-func startCluster(ctx context.Context, name string, nodes int, timing string, with ...func(*harness.Options)) (*harness.Cluster, error) {
+// startCluster starts a carrier, and a cluster whose trunk it is.
+func startCluster(
+	ctx context.Context, name string, nodes int, timing string, with ...func(*harness.Options),
+) (*harness.Cluster, *carrier.Carrier, error) {
 	dir, err := outDir(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	o := harness.Options{Dir: dir, Bin: filepath.Join(root(), "bin"), Nodes: nodes, Timing: timing, FastDatabase: true}
+	ua, err := carrier.Start("127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	o := harness.Options{
+		Dir: dir, Bin: filepath.Join(root(), "bin"), Nodes: nodes, Timing: timing, FastDatabase: true, Carrier: ua.Addr(),
+	}
 	for _, set := range with {
 		set(&o)
 	}
-	return harness.Start(ctx, o)
+	c, err := harness.Start(ctx, o)
+	if err != nil {
+		ua.Stop()
+	}
+	return c, ua, err
 }
 
 // cluster gives the shared one.
@@ -79,9 +92,7 @@ func cluster(t *testing.T) (*harness.Cluster, *carrier.Carrier) {
 	shared.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		if shared.cluster, shared.err = startCluster(ctx, "shared", 3, "ordinary"); shared.err == nil {
-			shared.carrier, shared.err = carrier.Start(shared.cluster.Carrier)
-		}
+		shared.cluster, shared.carrier, shared.err = startCluster(ctx, "shared", 3, "ordinary")
 	})
 	if shared.err != nil {
 		t.Fatal(shared.err)
@@ -93,7 +104,7 @@ func cluster(t *testing.T) (*harness.Cluster, *carrier.Carrier) {
 // started in another way; it ends with the test.
 func ownCluster(ctx context.Context, t *testing.T, name string, nodes int, timing string, with ...func(*harness.Options)) (*harness.Cluster, *carrier.Carrier) {
 	t.Helper()
-	c, err := startCluster(ctx, name, nodes, timing, with...)
+	c, ua, err := startCluster(ctx, name, nodes, timing, with...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,10 +113,6 @@ func ownCluster(ctx context.Context, t *testing.T, name string, nodes int, timin
 			t.Error(err)
 		}
 	})
-	ua, err := carrier.Start(c.Carrier)
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(ua.Stop)
 	return c, ua
 }

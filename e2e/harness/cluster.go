@@ -2,9 +2,11 @@ package harness
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -23,8 +25,10 @@ type Options struct {
 	Nodes int
 	// Timing is the Raft profile: "fast" or "ordinary".
 	Timing string
-	// BasePorts gives fixed ports (demo); zero = from the kernel.
+	// Ports are the first choices (demo); zero = from the kernel.
 	Ports Ports
+	// Carrier is where a carrier listens already, host:port: the site's trunk sends calls there.
+	Carrier string
 	// Log gets each log line with the program's name; may be nil.
 	Log func(program, line string)
 	// Cloud are further arguments of trunkline-cloud serve.
@@ -36,7 +40,7 @@ type Options struct {
 }
 
 // Ports are the fixed ports of a demo; the next free one is taken if one is in use.
-type Ports struct{ Web, Mailbox, Edge, SIP, Carrier int }
+type Ports struct{ Web, Mailbox, Edge, SIP int }
 
 // SiteName of the one hosted site.
 const SiteName = "Demo site"
@@ -48,7 +52,6 @@ type Cluster struct {
 	Web     string // base URL of the cloud
 	// Postgres is the URL of the cloud's private database.
 	Postgres string
-	Carrier  string // host:port the platform trunk sends calls to
 
 	mu    sync.Mutex
 	cloud *Process
@@ -84,7 +87,7 @@ type cloudReady struct {
 
 // Start starts everything and returns when it is ready to take calls.
 func Start(ctx context.Context, o Options) (*Cluster, error) {
-	c := &Cluster{opts: o, Carrier: carrierAddr(o)}
+	c := &Cluster{opts: o}
 	if err := c.start(ctx); err != nil {
 		return nil, errors.Join(err, c.Stop())
 	}
@@ -92,8 +95,14 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 }
 
 func (c *Cluster) start(ctx context.Context) error {
-	var err error
-	c.Mailbox, err = StartMailbox("127.0.0.1:0", address(c.opts.Ports.Mailbox))
+	err := waitForLeftovers(ctx, c.opts.Dir)
+	if err != nil {
+		return err
+	}
+	if err := keptPortsFree(c.opts.Dir); err != nil {
+		return err
+	}
+	c.Mailbox, err = StartMailbox("127.0.0.1:0", address(c.opts.Ports.Mailbox), filepath.Join(c.opts.Dir, "mail.jsonl"))
 	if err != nil {
 		return err
 	}
@@ -124,26 +133,6 @@ func (c *Cluster) start(ctx context.Context) error {
 
 // address is a loopback address: the fixed port, the next free one, or any.
 func address(port int) string { return fmt.Sprintf("127.0.0.1:%d", FreePort(port)) }
-
-// carrierAddr is where the carrier will listen. The trunk names it, so it is
-// kept with the state and chosen before anything listens there.
-func carrierAddr(o Options) string {
-	file := filepath.Join(o.Dir, "carrier.addr")
-	if b, err := os.ReadFile(file); err == nil {
-		return string(b)
-	}
-	addr := address(o.Ports.Carrier)
-	if o.Ports.Carrier == 0 {
-		if u, err := net.ListenPacket("udp", "127.0.0.1:0"); err == nil {
-			addr = u.LocalAddr().String()
-			_ = u.Close()
-		}
-	}
-	if os.MkdirAll(o.Dir, 0o700) == nil {
-		_ = os.WriteFile(file, []byte(addr), 0o600)
-	}
-	return addr
-}
 
 // FreePort gives port, or the next one that is free for UDP and TCP; 0 = any.
 func FreePort(port int) int {
@@ -230,21 +219,24 @@ func (c *Cluster) CloudCommand(ctx context.Context, stdin string, args ...string
 	return Run(ctx, stdin, filepath.Join(c.opts.Bin, "trunkline-cloud"), append(args, "--data", c.cloudDir())...)
 }
 
-// hostedSite makes the platform's site and its trunk, once.
+// hostedSite makes the platform's site, once, and its trunk, again when the
+// carrier has moved.
 func (c *Cluster) hostedSite(ctx context.Context) error {
 	mark := filepath.Join(c.opts.Dir, "site.made")
-	if _, err := os.Stat(mark); err == nil {
+	carrier, err := os.ReadFile(mark)
+	if err != nil {
+		if _, err := c.CloudCommand(ctx, "", "site", "create-hosted", "--name", SiteName); err != nil {
+			return err
+		}
+	} else if string(carrier) == c.opts.Carrier {
 		return nil
 	}
-	if _, err := c.CloudCommand(ctx, "", "site", "create-hosted", "--name", SiteName); err != nil {
-		return err
-	}
-	_, err := c.CloudCommand(ctx, "", "trunk", "add", "--site", SiteName, "--name", "Local carrier",
-		"--allow", "127.0.0.1/32", "--target", c.Carrier)
+	_, err = c.CloudCommand(ctx, "", "trunk", "add", "--site", SiteName, "--name", "Local carrier",
+		"--allow", "127.0.0.1/32", "--target", c.opts.Carrier)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(mark, nil, 0o600)
+	return os.WriteFile(mark, []byte(c.opts.Carrier), 0o600)
 }
 
 func (c *Cluster) node(i int) *Node {
@@ -303,14 +295,36 @@ func (c *Cluster) join(ctx context.Context, n *Node, i int) error {
 func (c *Cluster) RunNode(ctx context.Context, n *Node) error {
 	cmd := n.log
 	cmd.Path, cmd.Args = filepath.Join(c.opts.Bin, "trunkline-edge"), n.args
-	p, err := cmd.Start(ctx, &n.Ready)
+	var ready NodeReady
+	p, err := cmd.Start(ctx, &ready)
 	if err != nil {
 		return err
 	}
 	c.mu.Lock()
+	if n.proc == nil {
+		n.Ready = ready // it is the same ever after: a node keeps its addresses
+	}
 	n.proc = p
 	c.mu.Unlock()
 	return nil
+}
+
+// Numbers is how many telephone numbers the node answers for.
+func (n *Node) Numbers(ctx context.Context) (int, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.Ready.Metrics+"/status", nil)
+	if err != nil {
+		return 0, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	var status struct {
+		Numbers int `json:"numbers"`
+	}
+	err = json.NewDecoder(res.Body).Decode(&status)
+	return status.Numbers, err
 }
 
 // Process of a node.

@@ -1,14 +1,18 @@
 package harness
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"html/template"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +35,7 @@ type Mail struct {
 // Mailbox is a real SMTP server that keeps what it is sent and shows it as a page.
 type Mailbox struct {
 	smtp *smtp.Server
+	file string // one mail a line
 	smtpLn,
 	webLn net.Listener
 	web *http.Server
@@ -40,10 +45,14 @@ type Mailbox struct {
 	came  chan struct{} // closed and replaced when a mail arrives
 }
 
-// StartMailbox listens for SMTP and HTTP on the given addresses.
-func StartMailbox(smtpAddr, webAddr string) (*Mailbox, error) {
-	m := &Mailbox{came: make(chan struct{})}
-	var err error
+// StartMailbox listens for SMTP and HTTP on the given addresses. What came is
+// kept in file, and read from there at the next start.
+func StartMailbox(smtpAddr, webAddr, file string) (*Mailbox, error) {
+	m := &Mailbox{came: make(chan struct{}), file: file}
+	err := m.load()
+	if err != nil {
+		return nil, err
+	}
 	if m.smtpLn, err = net.Listen("tcp", smtpAddr); err != nil {
 		return nil, err
 	}
@@ -94,7 +103,7 @@ func (m *Mailbox) Wait(ctx context.Context, to string, match func(Mail) bool) (M
 	}
 }
 
-func (m *Mailbox) add(got Mail) {
+func (m *Mailbox) add(got Mail) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.mails = append(m.mails, got)
@@ -103,6 +112,41 @@ func (m *Mailbox) add(got Mail) {
 	}
 	close(m.came)
 	m.came = make(chan struct{})
+	return m.keep(got)
+}
+
+// load reads the newest mails of the file and forgets the others.
+func (m *Mailbox) load() error {
+	b, err := os.ReadFile(m.file)
+	if errors.Is(err, os.ErrNotExist) {
+		return os.MkdirAll(filepath.Dir(m.file), 0o700)
+	}
+	if err != nil {
+		return err
+	}
+	for line := range bytes.Lines(b) {
+		var mail Mail
+		if json.Unmarshal(line, &mail) == nil { // the last line may be torn
+			m.mails = append(m.mails, mail)
+		}
+	}
+	m.mails = m.mails[max(0, len(m.mails)-maxMails):]
+	if err := os.Remove(m.file); err != nil {
+		return err
+	}
+	return m.keep(m.mails...)
+}
+
+func (m *Mailbox) keep(mails ...Mail) error {
+	f, err := os.OpenFile(m.file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	to := json.NewEncoder(f)
+	for _, mail := range mails {
+		err = errors.Join(err, to.Encode(mail))
+	}
+	return errors.Join(err, f.Close())
 }
 
 type mailSession struct {
@@ -123,7 +167,9 @@ func (s *mailSession) Data(r io.Reader) error {
 		return err
 	}
 	for _, to := range s.to {
-		s.box.add(Mail{At: time.Now(), To: to, Subject: subject, Text: text})
+		if err := s.box.add(Mail{At: time.Now(), To: to, Subject: subject, Text: text}); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,9 +19,10 @@ import (
 const (
 	endpointsFile = "endpoints.json"
 	peopleFile    = "people.json"
+	lockFile      = "lock"
 	demoNumber    = "+498912345600"
 	adminEmail    = "admin@platform.example"
-	// restartAfter is how long a killed node stays away.
+	// restartAfter is how long a killed program stays away.
 	restartAfter = 10 * time.Second
 )
 
@@ -30,6 +33,29 @@ type demo struct {
 	log     *demoLog
 
 	mu sync.Mutex // of the endpoints file
+}
+
+func (d *demo) file(name string) string { return filepath.Join(d.dir, name) }
+
+// forgetHalf removes what a first start left behind that did not come to its
+// end: nobody has worked with it yet.
+func (d *demo) forgetHalf() error {
+	if _, err := os.Stat(d.file(peopleFile)); err == nil {
+		return nil
+	}
+	entries, err := os.ReadDir(d.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() == lockFile {
+			continue
+		}
+		if err := os.RemoveAll(d.file(e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // login is one person in endpoints.json.
@@ -55,7 +81,7 @@ var demoUsers = users{
 // people makes the platform admin and the demo tenant once, by the same steps
 // a person takes: sign up, read the mail, invite, accept.
 func (d *demo) people(ctx context.Context) error {
-	mark := filepath.Join(d.dir, peopleFile)
+	mark := d.file(peopleFile)
 	if _, err := os.Stat(mark); err == nil {
 		return nil
 	}
@@ -80,6 +106,27 @@ func (d *demo) people(ctx context.Context) error {
 		}
 	}
 	return writeJSON(mark, demoUsers)
+}
+
+// numberKnown waits until every node answers for the demo's number: a call that
+// came earlier would be refused.
+func (d *demo) numberKnown(ctx context.Context) error {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for _, n := range d.cluster.Nodes {
+		for {
+			known, err := n.Numbers(ctx)
+			if known > 0 {
+				break
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return fmt.Errorf("%s does not know its number: %w", n.Name, errors.Join(ctx.Err(), err))
+			}
+		}
+	}
+	return nil
 }
 
 // endpoints is the contract for scripts.
@@ -118,15 +165,18 @@ func (d *demo) writeEndpoints() error {
 		e.SIP = append(e.SIP, sipEndpoint{Site: harness.SiteName, Node: n.Name, UDP: n.Ready.SIPUDP, TCP: n.Ready.SIPTCP})
 		e.Nodes = append(e.Nodes, nodeEndpoint{Site: harness.SiteName, Name: n.Name, PID: d.cluster.Process(n).PID(), URL: n.Ready.Web})
 	}
-	return writeJSON(filepath.Join(d.dir, endpointsFile), e)
+	return writeJSON(d.file(endpointsFile), e)
 }
 
 func writeJSON(path string, v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
+	var b bytes.Buffer
+	to := json.NewEncoder(&b)
+	to.SetIndent("", "  ")
+	to.SetEscapeHTML(false) // an address is to be read as it is
+	if err := to.Encode(v); err != nil {
 		return err
 	}
-	return durable.WriteFile(path, append(b, '\n'))
+	return durable.WriteFile(path, b.Bytes())
 }
 
 func (d *demo) welcome(took time.Duration) {
@@ -152,40 +202,54 @@ func (d *demo) welcome(took time.Duration) {
 		demoUsers.Agents[0].Email, demoUsers.Agents[1].Email, harness.Password)
 }
 
-// watchNodes starts killed nodes again until ctx ends.
-func (d *demo) watchNodes(ctx context.Context) {
+// program is a node or the cloud, to be started again when it is gone.
+type program struct {
+	name    string
+	process func() *harness.Process
+	start   func(context.Context) error
+}
+
+// watch starts killed programs again until ctx ends.
+func (d *demo) watch(ctx context.Context) {
 	var wg sync.WaitGroup
+	wg.Go(func() { d.keep(ctx, program{"cloud", d.cluster.Cloud, d.cluster.StartCloud}) })
 	for _, n := range d.cluster.Nodes {
-		wg.Go(func() { d.watchNode(ctx, n) })
+		wg.Go(func() {
+			d.keep(ctx, program{
+				n.Name, func() *harness.Process { return d.cluster.Process(n) },
+				func(ctx context.Context) error { return d.cluster.RunNode(ctx, n) },
+			})
+		})
 	}
+	<-ctx.Done()
 	wg.Wait()
 }
 
-func (d *demo) watchNode(ctx context.Context, n *harness.Node) {
+func (d *demo) keep(ctx context.Context, p program) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-d.cluster.Process(n).Done():
+		case <-p.process().Done():
 		}
 		if os.Getenv("DEMO_RESTART") == "off" {
-			d.log.say("%s is gone and stays away (DEMO_RESTART=off)", n.Name)
+			d.log.say("%s is gone and stays away (DEMO_RESTART=off)", p.name)
 			return
 		}
-		d.log.say("%s is gone; it starts again in %s", n.Name, restartAfter)
+		d.log.say("%s is gone; it starts again in %s", p.name, restartAfter)
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(restartAfter):
 		}
 		starting, cancel := context.WithTimeout(ctx, time.Minute)
-		err := d.cluster.RunNode(starting, n)
+		err := p.start(starting)
 		cancel()
 		if err == nil {
 			err = d.writeEndpoints()
 		}
-		if err != nil {
-			d.log.say("%s: %v", n.Name, err)
+		if err != nil && ctx.Err() == nil {
+			d.log.say("%s: %v", p.name, err)
 		}
 	}
 }

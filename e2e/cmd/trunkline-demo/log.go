@@ -26,7 +26,8 @@ func (l *demoLog) line(program, text string) {
 	fmt.Fprintf(l.w, "%s %-7s %s\n", time.Now().Format("15:04:05"), program, text)
 }
 
-// program prints one line of a program's log; what is no JSON is printed as it is.
+// program prints one line of a program's log; what is no JSON is printed as it
+// is. What Raft says to itself stays in the log files.
 func (l *demoLog) program(name, line string) {
 	var rec map[string]any
 	if json.Unmarshal([]byte(line), &rec) != nil {
@@ -34,12 +35,15 @@ func (l *demoLog) program(name, line string) {
 		return
 	}
 	text := fmt.Sprint(rec["msg"])
+	if strings.HasPrefix(text, "raft") {
+		return
+	}
 	if level, _ := rec["level"].(string); level != "INFO" {
 		text = level + " " + text
 	}
 	keys := make([]string, 0, len(rec))
-	for k := range rec {
-		if !slices.Contains([]string{"msg", "level", "time", "node"}, k) {
+	for k, v := range rec {
+		if v != "" && !slices.Contains([]string{"msg", "level", "time", "node", "incarnation"}, k) {
 			keys = append(keys, k)
 		}
 	}

@@ -19,6 +19,8 @@ import (
 // startTimeout bounds a first start; a second one takes some seconds.
 const startTimeout = 4 * time.Minute
 
+const carrierPort = 5080
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -50,36 +52,62 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	began := time.Now()
-	log := newLog(os.Stdout)
-	log.say("starting; state is kept in %s", demoDir)
-	starting, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	cluster, err := harness.Start(starting, harness.Options{
-		Dir: dir, Bin: binDir(), Nodes: 3, Timing: "fast", Log: log.program,
-		Ports: harness.Ports{Web: 8400, Mailbox: 8401, Edge: 8411, SIP: 5071, Carrier: 5080},
-	})
+	d := &demo{dir: dir, log: newLog(os.Stdout)}
+	// A killed demo left its own behind.
+	if err := os.Remove(d.file(endpointsFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := d.forgetHalf(); err != nil {
+		return err
+	}
+	ua, err := startCarrier()
 	if err != nil {
 		return err
 	}
-	d := &demo{cluster: cluster, dir: dir, log: log}
-	err = d.serve(ctx, starting, began)
-	log.say("stopping")
-	_ = os.Remove(filepath.Join(dir, endpointsFile))
+	defer ua.Stop()
+	d.carrier = ua
+	err = d.start(ctx)
+	if errors.Is(err, harness.ErrTaken) {
+		return fmt.Errorf("%w; stop that program, or forget this demo with make demo-reset", err)
+	}
+	return err
+}
+
+// start starts everything and returns when all has stopped.
+func (d *demo) start(ctx context.Context) error {
+	began := time.Now()
+	d.log.say("starting; state and whole logs are kept in %s", demoDir)
+	starting, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	cluster, err := harness.Start(starting, harness.Options{
+		Dir: d.dir, Bin: binDir(), Nodes: 3, Timing: "fast", Log: d.log.program, Carrier: d.carrier.Addr(),
+		Ports: harness.Ports{Web: 8400, Mailbox: 8401, Edge: 8411, SIP: 5071},
+	})
+	if err != nil {
+		return unlessToldToStop(ctx, err)
+	}
+	d.cluster = cluster
+	err = unlessToldToStop(ctx, d.serve(ctx, starting, began))
+	d.log.say("stopping")
+	_ = os.Remove(d.file(endpointsFile))
 	return errors.Join(err, cluster.Stop())
 }
 
-// serve fills the tenant, tells where to click, and looks after the nodes.
+func unlessToldToStop(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// serve fills the tenant, tells where to click, and looks after the programs.
 func (d *demo) serve(ctx, starting context.Context, began time.Time) error {
 	if err := d.people(starting); err != nil {
 		return err
 	}
-	ua, err := carrier.Start(d.cluster.Carrier)
-	if err != nil {
-		return fmt.Errorf("carrier: %w", err)
+	if err := d.numberKnown(starting); err != nil {
+		return err
 	}
-	defer ua.Stop()
-	d.carrier = ua
 	if err := d.writeEndpoints(); err != nil {
 		return err
 	}
@@ -92,8 +120,19 @@ func (d *demo) serve(ctx, starting context.Context, began time.Time) error {
 	if os.Getenv("DEMO_CARRIER") != "off" {
 		go d.traffic(ctx)
 	}
-	d.watchNodes(ctx)
+	d.watch(ctx)
 	return nil
+}
+
+// startCarrier takes its port, or the next free one, as long as it takes.
+func startCarrier() (*carrier.Carrier, error) {
+	for {
+		port := harness.FreePort(carrierPort)
+		ua, err := carrier.Start(fmt.Sprintf("127.0.0.1:%d", port))
+		if port == 0 || !errors.Is(err, syscall.EADDRINUSE) {
+			return ua, err
+		}
+	}
 }
 
 func binDir() string {
@@ -106,7 +145,7 @@ func binDir() string {
 
 // lock refuses a second demo on the same state.
 func lock(dir string) (func(), error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
