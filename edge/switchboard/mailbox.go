@@ -361,6 +361,9 @@ func (b *mailbox) commit(ctx context.Context, cmd call.Command) {
 			b.post(committed{cmd: cmd, res: res, err: err})
 			return
 		}
+		if ctx.Err() != nil {
+			return // the call is over: its row may be gone before the commit's answer is here
+		}
 		b.log.Warn("commit not known, trying again", "type", cmd.CommandType(), "error", err)
 	}
 }
