@@ -70,13 +70,14 @@ func TestFigureCalls(t *testing.T) {
 	t.Logf("FIGURE cluster_busy_cpu %.1f %%", percent(all, busy.took))
 	t.Logf("FIGURE call_cpu_ms %.1f ms", 1000*perCall(all.Seconds(), allIdle.Seconds()))
 	t.Logf("FIGURE call_cpu_owner_ms %.1f ms", 1000*perCall(busy.cpu[owner].Seconds(), idle.cpu[owner].Seconds()))
-	t.Logf("FIGURE raft_commits_per_call %.1f commands", perCall(busy.commands, idle.commands))
+	// A commit is an entry that a majority has on disk, with whatever commands it holds.
+	t.Logf("FIGURE raft_commits_per_call %.1f entries", perCall(busy.entries, idle.entries))
+	t.Logf("FIGURE raft_commands_per_call %.1f commands", perCall(busy.commands, idle.commands))
 	for _, typ := range slices.Sorted(maps.Keys(busy.byType)) {
 		if n := perCall(busy.byType[typ], idle.byType[typ]); n >= 0.05 {
 			t.Logf("of them %s %.1f", typ, n)
 		}
 	}
-	t.Logf("FIGURE raft_entries_per_call %.1f entries", perCall(busy.entries, idle.entries))
 	t.Logf("FIGURE offer_p50_ms %.1f ms", quantile(offers, 0.5).Seconds()*1000)
 	t.Logf("FIGURE offer_p99_ms %.1f ms", quantile(offers, 0.99).Seconds()*1000)
 	figureDisk(ctx, t, c)

@@ -26,6 +26,15 @@ func (d desk) Apply(ctx context.Context, key string, cmd call.Command) (call.Res
 	return res, d.n.replica.WaitIndex(ctx, res.Index)
 }
 
+// ApplyTogether is Apply for commands that follow each other at once.
+func (d desk) ApplyTogether(ctx context.Context, key string, cmds ...call.Command) ([]call.Result, error) {
+	res, err := d.n.replica.ApplyTogether(ctx, key, cmds...)
+	if err != nil {
+		return res, err
+	}
+	return res, d.n.replica.WaitIndex(ctx, res[len(res)-1].Index)
+}
+
 func (d desk) Agent(id string) (call.Agent, bool) { return value(d.n.replica.View().Agent(id)) }
 func (d desk) Call(id string) (call.Call, bool)   { return value(d.n.replica.View().Call(id)) }
 

@@ -58,6 +58,10 @@ func (s site) Apply(ctx context.Context, key string, cmd call.Command) (call.Res
 	return s.replica.Apply(ctx, key, cmd)
 }
 
+func (s site) ApplyLate(ctx context.Context, key string, cmd call.Command) (call.Result, error) {
+	return s.replica.ApplyLate(ctx, key, cmd)
+}
+
 func (n *Node) makeUplink(g *life.Group) error {
 	e := n.cfg.Enrolment
 	var err error

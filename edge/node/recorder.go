@@ -66,7 +66,7 @@ func (n *Node) reportRecording(m recording.Manifest) {
 	ctx, cancel := context.WithTimeout(context.Background(), reportTimeout)
 	defer cancel()
 	// The key makes a second report of the same recording harmless.
-	_, err = n.replica.Apply(ctx, "recording/"+m.RecordingID, call.RecordingClosed{Tenant: m.Tenant, ID: m.RecordingID, Body: body})
+	_, err = n.replica.ApplyLate(ctx, "recording/"+m.RecordingID, call.RecordingClosed{Tenant: m.Tenant, ID: m.RecordingID, Body: body})
 	if err == nil {
 		err = recording.Reported(m)
 	}

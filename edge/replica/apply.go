@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// maxBatch commands go into one log entry ...
+	// maxBatch commands go into one log entry, or as many more as are to stay together ...
 	maxBatch = 256
 	// ... unless they are large: a batch also has to fit a request to the leader.
 	maxBatchBytes = 768 << 10
@@ -24,6 +24,8 @@ const (
 	inFlight = 2
 	// maxCommand bounds one command; a site's configuration is the largest.
 	maxCommand = 700 << 10
+	// lateness is how long what nobody waits for waits for another's batch.
+	lateness = 200 * time.Millisecond
 )
 
 // errNotLeader: another node leads, or none.
@@ -51,56 +53,109 @@ type reply struct {
 // and changed nothing. A key that comes a second time gets the first answer,
 // with the rows as they are now.
 func (r *Replica) Apply(ctx context.Context, key string, cmd call.Command) (call.Result, error) {
+	results, err := r.apply(ctx, r.requests, key, cmd)
+	return results[0], err
+}
+
+// ApplyTogether is Apply for commands that follow each other at once: they are
+// applied in order, as a rule in one log entry, so that they cost one commit.
+// One that is refused does not keep the next from being tried.
+func (r *Replica) ApplyTogether(ctx context.Context, key string, cmds ...call.Command) ([]call.Result, error) {
+	return r.apply(ctx, r.requests, key, cmds...)
+}
+
+// ApplyLate is Apply for what nobody waits for: it goes along with this node's
+// next log entry, or in one of its own after a moment (lateness).
+func (r *Replica) ApplyLate(ctx context.Context, key string, cmd call.Command) (call.Result, error) {
+	results, err := r.apply(ctx, r.late, key, cmd)
+	return results[0], err
+}
+
+// apply gives a result for each command, also beside an error.
+func (r *Replica) apply(ctx context.Context, to chan<- []*request, key string, cmds ...call.Command) ([]call.Result, error) {
+	results := make([]call.Result, len(cmds))
 	if key == "" {
 		id, err := uuid.NewV7()
 		if err != nil {
-			return call.Result{}, fault.Wrap(err, fault.Internal, "fault.internal")
+			return results, fault.Wrap(err, fault.Internal, "fault.internal")
 		}
 		key = id.String()
 	}
-	env, err := envelope(key, cmd)
-	if err != nil {
-		return call.Result{}, fault.Wrap(err, fault.Internal, "fault.internal")
+	type nth struct {
+		reply
+		i int
 	}
-	if !r.View().Allows(cmd) {
-		return call.Result{Refused: call.RefusedLevel}, nil
-	}
-	if len(env.Body) > maxCommand {
-		return call.Result{}, fault.New(fault.Invalid, "fault.site.command_too_large")
-	}
-	answer := make(chan reply, 1)
-	began := time.Now()
-	r.submit(&request{ctx: ctx, env: env, done: func(a reply) { answer <- a }})
-	select {
-	case a := <-answer:
-		applySeconds.Observe(time.Since(began).Seconds())
-		if a.err != nil {
-			return call.Result{}, unavailable(a.err)
+	answers := make(chan nth, len(cmds))
+	list := make([]*request, len(cmds))
+	for i, cmd := range cmds {
+		own := key
+		if i > 0 {
+			own = fmt.Sprintf("%s/%d", key, i)
 		}
-		return a.res, nil
-	case <-ctx.Done():
-		return call.Result{}, unavailable(ctx.Err())
-	case <-r.stopping:
-		return call.Result{}, unavailable(errStopped)
+		env, err := envelope(own, cmd)
+		if err != nil {
+			return results, fault.Wrap(err, fault.Internal, "fault.internal")
+		}
+		if !r.View().Allows(cmd) {
+			results[i].Refused = call.RefusedLevel
+			return results, nil
+		}
+		if len(env.Body) > maxCommand {
+			return results, fault.New(fault.Invalid, "fault.site.command_too_large")
+		}
+		list[i] = &request{ctx: ctx, env: env, done: func(a reply) { answers <- nth{a, i} }}
 	}
+	began := time.Now()
+	r.submit(to, list...)
+	for range cmds {
+		select {
+		case a := <-answers:
+			if a.err != nil {
+				return results, unavailable(a.err)
+			}
+			results[a.i] = a.res
+		case <-ctx.Done():
+			return results, unavailable(ctx.Err())
+		case <-r.stopping:
+			return results, unavailable(errStopped)
+		}
+	}
+	applySeconds.Observe(time.Since(began).Seconds())
+	return results, nil
 }
 
-func (r *Replica) submit(q *request) {
+// submit passes commands on that are to stay together; all have one ctx.
+func (r *Replica) submit(to chan<- []*request, list ...*request) {
+	var err error
 	select {
-	case r.requests <- q:
-	case <-q.ctx.Done():
-		q.done(reply{err: q.ctx.Err()})
+	case to <- list:
+		return
+	case <-list[0].ctx.Done():
+		err = list[0].ctx.Err()
 	case <-r.stopping:
-		q.done(reply{err: errStopped})
+		err = errStopped
+	}
+	for _, q := range list {
+		q.done(reply{err: err})
 	}
 }
 
 // propose gathers what waits into batches.
 func (r *Replica) propose() {
+	var late []*request      // goes along with the next batch ...
+	var due <-chan time.Time // ... or then
 	for {
-		var first *request
+		var list []*request
 		select {
-		case first = <-r.requests:
+		case list = <-r.requests:
+		case q := <-r.late:
+			if late = append(late, q...); due == nil {
+				due = time.After(lateness)
+			}
+			if len(late) < maxBatch {
+				continue
+			}
+		case <-due:
 		case <-r.stopping:
 			return
 		}
@@ -109,22 +164,34 @@ func (r *Replica) propose() {
 		case <-r.stopping:
 			return
 		}
-		list, size := []*request{first}, len(first.env.Body)
-	gather:
-		for len(list) < maxBatch && size < maxBatchBytes-maxCommand/8 {
-			select {
-			case q := <-r.requests:
-				list = append(list, q)
-				size += len(q.env.Body) + len(q.env.Key)
-			default:
-				break gather
-			}
-		}
+		list = gather(list, late, r.requests)
+		late, due = nil, nil
 		r.wg.Go(func() {
 			defer func() { <-r.slots }()
 			r.send(list)
 		})
 	}
+}
+
+// gather adds to a batch what is late and what waits.
+func gather(list, late []*request, waiting <-chan []*request) []*request {
+	list = append(list, late...)
+	size := 0
+	for _, q := range list {
+		size += len(q.env.Body) + len(q.env.Key)
+	}
+	for len(list) < maxBatch && size < maxBatchBytes-maxCommand/8 {
+		select {
+		case more := <-waiting:
+			for _, q := range more {
+				list = append(list, q)
+				size += len(q.env.Body) + len(q.env.Key)
+			}
+		default:
+			return list
+		}
+	}
+	return list
 }
 
 // send takes a batch into the log: by this node's hand, or the leader's.
@@ -245,7 +312,7 @@ func (r *Replica) conclude(list []*request, results []call.Result, err error) {
 		case <-r.stopping:
 		}
 		for _, q := range again {
-			r.submit(q)
+			r.submit(r.requests, q)
 		}
 	})
 }

@@ -241,7 +241,7 @@ func (l *leader) submit(ctx context.Context, cmd call.Command, done func(reply))
 		done(reply{err: err})
 		return
 	}
-	l.r.submit(&request{ctx: ctx, env: env, here: true, done: done})
+	l.r.submit(l.r.requests, &request{ctx: ctx, env: env, here: true, done: done})
 }
 
 // once proposes unless the same is under way or was refused a moment ago.

@@ -25,7 +25,8 @@ type Replica struct {
 	wg       sync.WaitGroup
 	futures  sync.WaitGroup // of Raft, see outcome
 
-	requests chan *request
+	requests chan []*request // each list is to stay together
+	late     chan []*request
 	slots    chan struct{} // batches of this node in flight
 
 	mu      sync.Mutex
@@ -65,7 +66,7 @@ func New(cfg Config) (*Replica, error) {
 	}
 	r := &Replica{
 		cfg: cfg, clock: newSiteClock(time.Now), disk: newDisk(cfg.Timing.Stall),
-		stopping: make(chan struct{}), requests: make(chan *request, 4*maxBatch), slots: make(chan struct{}, inFlight),
+		stopping: make(chan struct{}), requests: make(chan []*request, 4*maxBatch), late: make(chan []*request, maxBatch), slots: make(chan struct{}, inFlight),
 	}
 	r.fsm = newFSM(cfg.level, r.clock, r.fatal, r.stopping)
 	peers, err := newPeers(r)

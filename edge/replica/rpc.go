@@ -57,10 +57,14 @@ func (s *RPC) Apply(ctx context.Context, req *edgev1.ApplyRequest) (*edgev1.Appl
 		}
 	}
 	replies := make([]chan reply, len(list))
+	batch := make([]*request, len(list))
 	for i, env := range list {
 		c := make(chan reply, 1)
 		replies[i] = c
-		s.r.submit(&request{ctx: ctx, env: env, here: true, done: func(a reply) { c <- a }})
+		batch[i] = &request{ctx: ctx, env: env, here: true, done: func(a reply) { c <- a }}
+	}
+	if len(batch) > 0 {
+		s.r.submit(s.r.requests, batch...)
 	}
 	resp := &edgev1.ApplyResponse{Results: make([][]byte, len(list))}
 	for i, c := range replies {

@@ -172,31 +172,44 @@ func (s *Service) session(ctx context.Context) (call.Session, error) {
 	return ses, nil
 }
 
-func (s *Service) apply(ctx context.Context, key string, cmd call.Command) (call.Result, error) {
+// apply commits one command, or some that follow each other at once; it gives
+// the last one's result, or the first that was refused.
+func (s *Service) apply(ctx context.Context, key string, cmds ...call.Command) (call.Result, error) {
 	if key == "" {
 		key = uuid.Must(uuid.NewV7()).String()
 	} else {
 		// A key is its sender's own: the replica answers one that comes again with
 		// the first answer, whoever sends it and for whichever command.
 		c, _ := rpcx.CallerFrom(ctx)
-		key = fmt.Sprintf("desk/%s/%d/%s", c.Claims.Membership, cmd.CommandType(), key)
+		key = fmt.Sprintf("desk/%s/%d/%s", c.Claims.Membership, cmds[0].CommandType(), key)
 	}
-	res, err := s.site.Apply(ctx, key, cmd)
-	switch {
-	case err != nil:
-		return res, fault.Wrap(err, fault.Unavailable, "fault.site.no_quorum").WithRetry(time.Second)
-	case res.Refused == call.RefusedNotFound:
-		return res, fault.New(fault.NotFound, "fault.call.gone")
-	case res.Refused == call.RefusedLevel:
-		return res, fault.New(fault.Unavailable, "fault.site.upgrading").WithRetry(time.Second)
-	case res.Refused == call.RefusedBusy:
-		return res, fault.New(fault.Conflict, "fault.transfer.busy")
-	case res.Refused == call.RefusedLimit:
-		return res, fault.New(fault.Conflict, "fault.transfer.queue_full")
-	case res.Refused != "":
-		return res, fault.New(fault.Conflict, "fault.agent.state")
+	results, err := s.site.ApplyTogether(ctx, key, cmds...)
+	if err != nil {
+		return call.Result{}, fault.Wrap(err, fault.Unavailable, "fault.site.no_quorum").WithRetry(time.Second)
 	}
-	return res, nil
+	for _, res := range results {
+		if err := refusal(res.Refused); err != nil {
+			return res, err
+		}
+	}
+	return results[len(results)-1], nil
+}
+
+// refusal turns the code of a refused command into the agent's error.
+func refusal(code string) error {
+	switch code {
+	case "":
+		return nil
+	case call.RefusedNotFound:
+		return fault.New(fault.NotFound, "fault.call.gone")
+	case call.RefusedLevel:
+		return fault.New(fault.Unavailable, "fault.site.upgrading").WithRetry(time.Second)
+	case call.RefusedBusy:
+		return fault.New(fault.Conflict, "fault.transfer.busy")
+	case call.RefusedLimit:
+		return fault.New(fault.Conflict, "fault.transfer.queue_full")
+	}
+	return fault.New(fault.Conflict, "fault.agent.state")
 }
 
 // SetState makes the agent ready or not ready; during a call, after it.
@@ -237,14 +250,11 @@ func (s *Service) WrapUp(ctx context.Context, req *agentv1.WrapUpRequest) (*agen
 	if err != nil {
 		return nil, err
 	}
-	res, err := s.apply(ctx, req.GetIdempotencyKey(), call.WrapUpSave{
-		AgentID: ses.AgentID, CallID: req.GetCallId(), Code: req.GetCode(), Note: req.GetNote(),
-	})
-	if err == nil && req.GetFinish() {
-		res, err = s.apply(ctx, req.GetIdempotencyKey(), call.WrapUpEnd{
-			AgentID: ses.AgentID, CallID: req.GetCallId(), DayStart: s.site.DayStart(ses.Tenant),
-		})
+	cmds := []call.Command{call.WrapUpSave{AgentID: ses.AgentID, CallID: req.GetCallId(), Code: req.GetCode(), Note: req.GetNote()}}
+	if req.GetFinish() {
+		cmds = append(cmds, call.WrapUpEnd{AgentID: ses.AgentID, CallID: req.GetCallId(), DayStart: s.site.DayStart(ses.Tenant)})
 	}
+	res, err := s.apply(ctx, req.GetIdempotencyKey(), cmds...)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -56,6 +57,18 @@ func (f *fakeSite) Agent(id string) (call.Agent, bool) {
 	defer f.mu.Unlock()
 	a, ok := f.agents[id]
 	return a, ok
+}
+
+func (f *fakeSite) ApplyTogether(ctx context.Context, key string, cmds ...call.Command) ([]call.Result, error) {
+	var results []call.Result
+	for i, cmd := range cmds {
+		res, err := f.Apply(ctx, fmt.Sprintf("%s/%d", key, i), cmd)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, res)
+	}
+	return results, nil
 }
 
 func (f *fakeSite) Apply(_ context.Context, key string, cmd call.Command) (call.Result, error) {

@@ -26,6 +26,9 @@ type Site interface {
 	// Now is site time, Unix microseconds.
 	Now() int64
 	Apply(ctx context.Context, key string, cmd call.Command) (call.Result, error)
+	// ApplyTogether is Apply for commands that follow each other at once, with a
+	// result for each: one commit instead of several.
+	ApplyTogether(ctx context.Context, key string, cmds ...call.Command) ([]call.Result, error)
 	Agent(id string) (call.Agent, bool)
 	// Agents of the tenant, also those who have signed out.
 	Agents(tenant int64) []*call.Agent

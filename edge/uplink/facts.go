@@ -145,7 +145,7 @@ func (u *Uplink) pushTenant(ctx context.Context, tenant int64) error {
 	actx, cancel := context.WithTimeout(ctx, applyTimeout)
 	defer cancel()
 	// No key: acknowledging twice changes nothing.
-	_, err := u.site.Apply(actx, "", call.OutboxAck{Tenant: tenant, Epoch: epoch, HighWater: high})
+	_, err := u.site.ApplyLate(actx, "", call.OutboxAck{Tenant: tenant, Epoch: epoch, HighWater: high})
 	return errors.Join(failure, err)
 }
 

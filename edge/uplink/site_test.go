@@ -146,6 +146,10 @@ func (s *fakeSite) Apply(_ context.Context, _ string, cmd call.Command) (res cal
 	return res, err
 }
 
+func (s *fakeSite) ApplyLate(ctx context.Context, key string, cmd call.Command) (call.Result, error) {
+	return s.Apply(ctx, key, cmd)
+}
+
 func (s *fakeSite) Live() []*edgev1.LiveTenant {
 	s.mu.Lock()
 	defer s.mu.Unlock()

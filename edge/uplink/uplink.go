@@ -36,6 +36,8 @@ type Site interface {
 	Now() int64
 	// Apply commits a command; an error leaves the outcome unknown.
 	Apply(ctx context.Context, key string, cmd call.Command) (call.Result, error)
+	// ApplyLate is Apply for what nobody waits for: it saves a commit.
+	ApplyLate(ctx context.Context, key string, cmd call.Command) (call.Result, error)
 	// Live is every tenant's floor, whole. Called on the leader.
 	Live() []*edgev1.LiveTenant
 	// NodeReport is the node's state. Refused holds the newest refused calls,
