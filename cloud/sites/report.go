@@ -72,10 +72,10 @@ func (r *Registry) ReportNode(ctx context.Context, site, name string, rep *edgev
 func queueReport(batch *pgx.Batch, site, name string, r *edgev1.ReportNodeRequest) {
 	batch.Queue(`UPDATE nodes SET seen_at = now(), started_at = $3, version = $4, leader = $5, raft_state = $6, applied_index = $7,
 		lag = $8, disk_free_bytes = $9, disk_total_bytes = $10, calls = $11, facts_waiting = $12, recordings_waiting = $13,
-		config_version = $14, clock_offset_us = $15, trunks = $16, voter = voter OR $5 WHERE site_id = $1 AND name = $2`,
+		config_version = $14, clock_offset_us = $15, trunks = $16, clock_off_us = $17, voter = voter OR $5 WHERE site_id = $1 AND name = $2`,
 		site, name, micros(r.StartedAt), r.Version, r.Leader, r.RaftState, clamp(r.AppliedIndex),
 		clamp(r.Lag), clamp(r.DiskFreeBytes), clamp(r.DiskTotalBytes), int32(min(r.Calls, 1<<30)), clamp(r.FactsWaiting), clamp(r.RecordingsWaiting),
-		clamp(r.ConfigVersion), r.ClockOffsetUs, trunksJSON(r.Trunks))
+		clamp(r.ConfigVersion), r.ClockOffsetUs, trunksJSON(r.Trunks), r.ClockOffUs)
 	if !r.Leader {
 		return
 	}

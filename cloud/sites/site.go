@@ -54,6 +54,7 @@ type node struct {
 	FactsWaiting         int64
 	RecordingsWaiting    int64
 	ClockOffsetUs        int64
+	ClockOffUs           int64
 }
 
 func (n node) status(now time.Time) string {
@@ -131,6 +132,7 @@ func nodeView(n node, leader, whole bool, now time.Time) *cloudv1.SiteNode {
 	out.DiskFreeBytes, out.DiskTotalBytes = uint64(n.DiskFreeBytes), uint64(n.DiskTotalBytes)
 	out.FactsWaiting, out.RecordingsWaiting = uint64(n.FactsWaiting), uint64(n.RecordingsWaiting)
 	out.CertificateExpiresAt, out.ClockOffsetUs = timestamppb.New(n.CertificateExpiresAt), n.ClockOffsetUs
+	out.ClockOffUs = n.ClockOffUs
 	return out
 }
 

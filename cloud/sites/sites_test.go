@@ -292,7 +292,7 @@ func TestHostedSiteHidesOthers(t *testing.T) {
 			t.Fatalf("%v, %v", s, err)
 		}
 	}
-	p.report(id, "n1", &edgev1.ReportNodeRequest{Leader: true, Calls: 12, DiskFreeBytes: 9, FactsWaiting: 3, Refused: []*edgev1.RefusedInvite{
+	p.report(id, "n1", &edgev1.ReportNodeRequest{Leader: true, Calls: 12, DiskFreeBytes: 9, FactsWaiting: 3, ClockOffUs: 5, Refused: []*edgev1.RefusedInvite{
 		{Source: "192.0.2.1", Called: "+100", Caller: "+1", Reason: "limit", Status: 486, TenantId: one},
 		{Source: "192.0.2.2", Called: "+200", Caller: "+2", Reason: "limit", Status: 486, TenantId: two},
 		{Source: "192.0.2.3", Called: "+300", Caller: "+3", Reason: "unknown_number", Status: 404},
@@ -302,7 +302,7 @@ func TestHostedSiteHidesOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := seen.Site.Nodes[0]
-	if n.Status != "up" || n.WebUrl == "" || n.Calls != 0 || n.NodeAddr != "" || n.DiskFreeBytes != 0 || n.FactsWaiting != 0 {
+	if n.Status != "up" || n.WebUrl == "" || n.Calls != 0 || n.NodeAddr != "" || n.DiskFreeBytes != 0 || n.FactsWaiting != 0 || n.ClockOffUs != 0 {
 		t.Errorf("a tenant's view of a hosted node: %v", n)
 	}
 	if len(seen.Refused) != 1 || seen.Refused[0].Called != "+100" || len(seen.JoinLog) != 0 {

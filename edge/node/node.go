@@ -181,7 +181,7 @@ func (n *Node) makeReplica(g *life.Group) error {
 		Name: self.Name, Incarnation: uuid.NewString(), Dir: filepath.Join(e.Dir(), "raft"), Port: n.port,
 		Self:      call.NodeInfo{NodeAddr: self.Public.Node, WebURL: self.Public.Web, SIPAddr: self.Public.SIP, Version: n.cfg.Version},
 		Bootstrap: self.Bootstrap, Peers: n.configuredPeers, OfferTimeout: n.rules.offerTimeout,
-		Timing: timing, Epoch: self.Epoch, Log: n.log,
+		Timing: timing, Epoch: self.Epoch, Log: n.log, CloudClock: func() (time.Duration, bool) { return n.uplink.ClockOffset() },
 		Fatal: func(err error) {
 			select {
 			case n.fatal <- err:

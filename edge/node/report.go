@@ -44,6 +44,9 @@ func (n *Node) NodeReport() *edgev1.ReportNodeRequest {
 		AppliedIndex: st.Applied, Lag: st.LastIndex - st.Applied, Calls: uint32(n.board.Count()), StartedAt: n.started.UnixMicro(),
 		Refused: n.refused.newest(),
 	}
+	if st.Clock.Off {
+		rep.ClockOffUs = st.Clock.Ahead
+	}
 	var fs syscall.Statfs_t
 	if syscall.Statfs(n.cfg.Enrolment.Dir(), &fs) == nil {
 		rep.DiskFreeBytes, rep.DiskTotalBytes = fs.Bavail*uint64(fs.Bsize), fs.Blocks*uint64(fs.Bsize)

@@ -42,13 +42,14 @@ func (c *siteClock) guess(now time.Time) int64 {
 	return c.base + now.Sub(c.mono).Microseconds()
 }
 
-// lead makes this node's clock the site's: from its wall clock, but not
-// backward, and from then on by its monotonic clock alone.
-func (c *siteClock) lead() {
+// lead makes this node's clock the site's: from its wall clock, corrected by how
+// far that is known to be off, but not backward, and from then on by its
+// monotonic clock alone.
+func (c *siteClock) lead(correction time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now()
-	c.base, c.mono, c.leads = max(now.UnixMicro(), c.guess(now), c.last), now, true
+	c.base, c.mono, c.leads = max(now.Add(correction).UnixMicro(), c.guess(now), c.last), now, true
 }
 
 // follow lets the batches of another leader set this clock.

@@ -74,6 +74,11 @@ type Config struct {
 	OfferTimeout func(tenant int64, queue string) time.Duration
 	// Timing; the zero value is Fast().
 	Timing Timing
+	// Clock is this machine's; nil = time.Now. CloudClock says how far it is ahead
+	// of the cloud's, false when that is not known; nil = never. This node's clock
+	// is compared with it and with those of the others.
+	Clock      func() time.Time
+	CloudClock func() (ahead time.Duration, ok bool)
 	// Epoch numbers the group's outbox: 1, and one more after each recovery
 	// that may have lost commits. Nodes of different epochs do not talk. 0 = 1.
 	Epoch uint64
@@ -121,6 +126,12 @@ func (c *Config) complete() error {
 	}
 	if c.OfferTimeout == nil {
 		c.OfferTimeout = func(int64, string) time.Duration { return defaultOfferTimeout }
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.CloudClock == nil {
+		c.CloudClock = func() (time.Duration, bool) { return 0, false }
 	}
 	if c.Fatal == nil {
 		c.Fatal = func(error) {}

@@ -95,13 +95,13 @@ func (r *Replica) open() (err error) {
 			return err
 		}
 	}
-	if r.raft, err = raft.NewRaft(conf, r.fsm, cache, g.stable, snapshots, g.trans); err != nil {
+	if r.raft, err = raft.NewRaft(conf, r.fsm, cache, g.stable, snapshots, &ballot{g.trans, r.clocks.stands}); err != nil {
 		return fmt.Errorf("replica: start raft: %w", err)
 	}
 	g.observed = make(chan raft.Observation, 64)
 	g.observer = raft.NewObserver(g.observed, false, func(o *raft.Observation) bool {
 		switch o.Data.(type) {
-		case raft.LeaderObservation, raft.RaftState:
+		case raft.LeaderObservation, raft.RaftState, raft.RequestVoteRequest, raft.RequestPreVoteRequest:
 			return true
 		}
 		return false

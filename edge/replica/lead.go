@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"trunkline/edge/acd"
 	"trunkline/edge/call"
 )
@@ -18,6 +20,9 @@ func (r *Replica) followLeader() {
 		r.mu.Lock()
 		changed := r.leader != now.name || r.self != now.self
 		r.leader, r.self = now.name, now.self
+		if changed && now.name == "" {
+			r.orphaned = time.Now()
+		}
 		r.mu.Unlock()
 		if changed {
 			r.cfg.Log.Info("leader", "leader", now.name)
@@ -25,7 +30,13 @@ func (r *Replica) followLeader() {
 			r.leaders.tell(now)
 		}
 		select {
-		case <-r.group.observed:
+		case o := <-r.group.observed:
+			switch req := o.Data.(type) {
+			case raft.RequestVoteRequest:
+				r.clocks.asked(req.LastLogTerm, req.LastLogIndex)
+			case raft.RequestPreVoteRequest:
+				r.clocks.asked(req.LastLogTerm, req.LastLogIndex)
+			}
 		case <-r.stopping:
 			return
 		}
@@ -43,7 +54,7 @@ func (r *Replica) takeTurns() {
 				stop = nil
 			}
 			if leads {
-				r.clock.lead()
+				r.clock.lead(r.clocks.correction())
 				stop = r.beginLeading()
 			} else {
 				r.clock.follow()

@@ -23,6 +23,12 @@ var (
 	writeSeconds = promauto.NewHistogram(prometheus.HistogramOpts{
 		Name: "trunkline_replica_write_seconds", Help: "Writes of this node's log, fsync included.", Buckets: latencies,
 	})
+	clockAhead = promauto.NewGauge(prometheus.GaugeOpts{
+		Name: "trunkline_clock_ahead_seconds", Help: "How far this machine's clock is ahead of the majority of its site's.",
+	})
+	clockOff = promauto.NewGauge(prometheus.GaugeOpts{
+		Name: "trunkline_clock_off", Help: "1 while this machine's clock is further off than it may be: the node does not lead.",
+	})
 	applySeconds = promauto.NewHistogram(prometheus.HistogramOpts{
 		Name: "trunkline_replica_apply_seconds", Help: "From a command's proposal on this node to its outcome.", Buckets: latencies,
 	})

@@ -24,7 +24,7 @@ type beat struct {
 	Incarnation string     `cbor:"1,keyasint"`
 	Applied     uint64     `cbor:"2,keyasint"`
 	Last        uint64     `cbor:"3,keyasint"`
-	Clock       int64      `cbor:"4,keyasint"`           // the sender's wall clock
+	Clock       int64      `cbor:"4,keyasint"`           // the sender's wall clock; read by the release before
 	Level       call.Level `cbor:"5,keyasint,omitempty"` // what the sender's program understands
 }
 
@@ -39,7 +39,7 @@ type PeerStatus struct {
 	Applied     uint64
 	Lag         uint64 // entries behind this node
 	LastSeen    int64  // Unix microseconds by this node's clock, 0 = never
-	ClockAhead  int64  // microseconds its wall clock is ahead of ours
+	ClockAhead  int64  // microseconds its wall clock is ahead of ours, 0 = not known
 	Level       call.Level
 }
 
@@ -105,7 +105,7 @@ func (p *peers) send(c net.Conn) {
 	for {
 		_ = c.SetWriteDeadline(time.Now().Add(p.r.cfg.Timing.Lease))
 		b := beat{
-			Incarnation: p.r.cfg.Incarnation, Applied: p.r.raft.AppliedIndex(), Last: p.r.raft.LastIndex(), Clock: time.Now().UnixMicro(), Level: p.r.cfg.level,
+			Incarnation: p.r.cfg.Incarnation, Applied: p.r.raft.AppliedIndex(), Last: p.r.raft.LastIndex(), Clock: p.r.cfg.Clock().UnixMicro(), Level: p.r.cfg.level,
 		}
 		if err := out.Encode(b); err != nil {
 			return
@@ -184,7 +184,7 @@ func (p *peers) receive(name string, c *nodeport.Conn) bool {
 func (p *peers) alive(name string, b beat) {
 	now := time.Now()
 	p.change(name, func(x *peer) {
-		x.since, x.LastSeen, x.ClockAhead = now, now.UnixMicro(), b.Clock-now.UnixMicro()
+		x.since, x.LastSeen = now, now.UnixMicro()
 		if !x.Up || x.Incarnation != b.Incarnation {
 			x.told = false
 		}

@@ -14,11 +14,12 @@ import (
 
 // Replica is this node's part of the site's replicated state. It is a life.Service.
 type Replica struct {
-	cfg   Config
-	clock *siteClock
-	fsm   *fsm
-	disk  *disk
-	peers *peers
+	cfg    Config
+	clock  *siteClock
+	fsm    *fsm
+	disk   *disk
+	peers  *peers
+	clocks *clockWatch
 
 	stopping chan struct{} // closed by Stop
 	halt     sync.Once
@@ -29,13 +30,14 @@ type Replica struct {
 	late     chan []*request
 	slots    chan struct{} // batches of this node in flight
 
-	mu      sync.Mutex
-	state   lifeState
-	raft    *raft.Raft
-	group   *group // what Start opened
-	leader  string // as last told
-	self    bool
-	stalled bool
+	mu       sync.Mutex
+	state    lifeState
+	raft     *raft.Raft
+	group    *group // what Start opened
+	leader   string // as last told
+	self     bool
+	orphaned time.Time // since there is no leader
+	stalled  bool
 
 	leaders       watchers[leadership]
 	leaderChanged notice
@@ -65,9 +67,10 @@ func New(cfg Config) (*Replica, error) {
 		return nil, err
 	}
 	r := &Replica{
-		cfg: cfg, clock: newSiteClock(time.Now), disk: newDisk(cfg.Timing.Stall),
+		cfg: cfg, clock: newSiteClock(cfg.Clock), disk: newDisk(cfg.Timing.Stall),
 		stopping: make(chan struct{}), requests: make(chan []*request, 4*maxBatch), late: make(chan []*request, maxBatch), slots: make(chan struct{}, inFlight),
 	}
+	r.clocks = newClockWatch(r)
 	r.fsm = newFSM(cfg.level, r.clock, r.fatal, r.stopping)
 	peers, err := newPeers(r)
 	if err != nil {
@@ -92,12 +95,13 @@ func (r *Replica) Start(context.Context) error {
 	if err := r.open(); err != nil {
 		return err
 	}
-	r.state = stateRunning
+	r.state, r.orphaned = stateRunning, time.Now()
 	r.wg.Go(r.propose)
 	r.wg.Go(r.followLeader)
 	r.wg.Go(r.takeTurns)
 	r.wg.Go(r.watchDisk)
 	r.wg.Go(r.announce)
+	r.wg.Go(r.clocks.run)
 	r.peers.watch.add(r.succeed)
 	r.fsm.watch.add(r.heardOf)
 	r.peers.start()
@@ -199,6 +203,16 @@ func (r *Replica) Leader() (name string, self bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.leader, r.self
+}
+
+// leaderless is how long this node has known of no leader.
+func (r *Replica) leaderless() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.leader != "" {
+		return 0
+	}
+	return time.Since(r.orphaned)
 }
 
 // WatchLeader calls fn with each change of Leader. fn must not block.

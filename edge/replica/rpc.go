@@ -122,7 +122,7 @@ func (s *RPC) AddNode(ctx context.Context, req *edgev1.AddNodeRequest) (*edgev1.
 	return &edgev1.Done{}, nil
 }
 
-// Ping says which process answers and whether it leads.
+// Ping says which process answers, whether it leads, and what its clock shows.
 func (s *RPC) Ping(ctx context.Context, _ *edgev1.PingRequest) (*edgev1.PingResponse, error) {
 	if _, err := peerOf(ctx); err != nil {
 		return nil, err
@@ -133,6 +133,6 @@ func (s *RPC) Ping(ctx context.Context, _ *edgev1.PingRequest) (*edgev1.PingResp
 	default:
 	}
 	return &edgev1.PingResponse{
-		Node: s.r.cfg.Name, Incarnation: s.r.cfg.Incarnation, Leader: s.r.leads(), Now: s.r.Now(),
+		Node: s.r.cfg.Name, Incarnation: s.r.cfg.Incarnation, Leader: s.r.leads(), Now: s.r.Now(), Clock: s.r.cfg.Clock().UnixMicro(),
 	}, nil
 }

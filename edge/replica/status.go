@@ -16,6 +16,7 @@ type Status struct {
 	Applied   uint64
 	DiskStall bool  // a log write has been under way for longer than Timing.Stall
 	WriteP99  int64 // microseconds, of the last 1,024 log writes with fsync
+	Clock     ClockStatus
 	Peers     []PeerStatus
 }
 
@@ -31,6 +32,7 @@ func (r *Replica) Status() Status {
 	}
 	s.State = strings.ToLower(r.raft.State().String())
 	s.Term, s.LastIndex, s.Applied = r.raft.CurrentTerm(), r.raft.LastIndex(), r.raft.AppliedIndex()
+	s.Clock = r.clocks.now()
 	s.WriteP99 = r.disk.p99().Microseconds()
 	members := map[string]raft.Server{}
 	for _, m := range r.servers() {
@@ -41,6 +43,8 @@ func (r *Replica) Status() Status {
 		p, _ := r.peers.get(name)
 		m, ok := members[name]
 		p.Member, p.Voter = ok, ok && m.Suffrage == raft.Voter
+		ahead, _ := r.clocks.ahead(name)
+		p.ClockAhead = ahead.Microseconds()
 		s.Peers = append(s.Peers, p)
 	}
 	return s

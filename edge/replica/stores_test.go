@@ -82,7 +82,7 @@ func TestClockNeverGoesBack(t *testing.T) {
 	expect("ahead of the leader", 0)
 	now = now.Add(time.Second)
 	expect("still ahead", 0)
-	c.lead()
+	c.lead(0)
 	at := max(now.UnixMicro(), last)
 	expect("leading", at)
 	now = now.Add(time.Second)

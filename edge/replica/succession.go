@@ -21,17 +21,14 @@ func (r *Replica) succeed(dead PeerStatus) {
 			return
 		}
 		r.cfg.Log.Info("standing for election: the leader's process is gone", "leader", dead.Name)
-		self := []byte(r.cfg.Name)
-		req := &raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: self, Addr: self}}
-		err := r.group.trans.TimeoutNow(raft.ServerID(r.cfg.Name), raft.ServerAddress(r.cfg.Name), req, &raft.TimeoutNowResponse{})
-		if err != nil {
+		if err := r.standFor(r.cfg.Name); err != nil {
 			r.cfg.Log.Warn("could not stand for election", "error", err)
 		}
 	})
 }
 
 // nextVoter is the voter that comes after name, of those this node does not
-// know to be down; "" when there is none.
+// know to be down or their clocks to be off; "" when there is none.
 func (r *Replica) nextVoter(name string) string {
 	var voters []string
 	for _, s := range r.servers() {
@@ -40,6 +37,7 @@ func (r *Replica) nextVoter(name string) string {
 			voters = append(voters, id)
 		}
 	}
+	voters = r.clocks.trustedFirst(voters)
 	slices.Sort(voters)
 	for _, v := range voters {
 		if v > name {

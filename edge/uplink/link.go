@@ -148,30 +148,45 @@ func (c *conn) close() {
 // of the last beats the one that took the shortest way is the best.
 type clock struct {
 	mu    sync.Mutex
-	beats []time.Duration // local minus cloud, newest last
+	beats []beat // newest last
 }
 
-const keepBeats = 12 // a minute of them
+// beat is what the cloud's clock showed at most a moment before at. Of at only
+// the monotonic reading is used: this clock may be set meanwhile.
+type beat struct{ cloud, at time.Time }
+
+const (
+	keepBeats = 12 // a minute of them
+	// freshFor is how long after the last beat the cloud's clock is known.
+	freshFor = time.Minute
+)
 
 func (c *clock) beat(cloud time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.beats = append(c.beats, time.Since(cloud))
+	c.beats = append(c.beats, beat{cloud, time.Now()})
 	if len(c.beats) > keepBeats {
 		c.beats = slices.Delete(c.beats, 0, 1)
 	}
 }
 
-func (c *clock) offset() (time.Duration, bool) {
+// offset is this clock minus the cloud's, as of the last beats; ok says whether
+// they are fresh.
+func (c *clock) offset() (off time.Duration, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.beats) == 0 {
-		return 0, false
+	now := time.Now()
+	for i, b := range c.beats {
+		behind := now.Round(0).Sub(b.cloud) - now.Sub(b.at)
+		if i == 0 || behind < off {
+			off = behind
+		}
+		ok = now.Sub(b.at) <= freshFor
 	}
-	return slices.Min(c.beats), true
+	return off, ok
 }
 
-// cloudNow is the cloud's time as far as it is known, else this clock's.
+// cloudNow is the cloud's time as far as it was ever known, else this clock's.
 func (c *clock) cloudNow() time.Time {
 	off, _ := c.offset()
 	return time.Now().Add(-off)

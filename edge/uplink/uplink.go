@@ -161,8 +161,8 @@ func (u *Uplink) RecordingClosed() { u.closed.fire() }
 // CloudLink says whether the cloud is heard, and when it was last.
 func (u *Uplink) CloudLink() (connected bool, lastSeen time.Time) { return u.link.state() }
 
-// ClockOffset is this node's clock minus the cloud's; ok is false before the
-// first beat.
+// ClockOffset is this node's clock minus the cloud's; ok is false when the cloud
+// was not heard of late.
 func (u *Uplink) ClockOffset() (offset time.Duration, ok bool) { return u.link.clock.offset() }
 
 const rpcTimeout = 10 * time.Second

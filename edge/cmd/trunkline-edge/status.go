@@ -23,12 +23,16 @@ type status struct {
 	Node    string
 	Version string
 	Replica struct {
-		State, Leader string
-		Voter         bool
-		Lag           uint64
-		DiskStall     bool
-		CommitP99     int64
-		Peers         []struct {
+		State, Leader      string
+		Voter              bool
+		LastIndex, Applied uint64
+		DiskStall          bool
+		WriteP99           int64
+		Clock              struct {
+			Ahead int64
+			Off   bool
+		}
+		Peers []struct {
 			Name      string
 			Up, Voter bool
 			Lag       uint64
@@ -86,7 +90,7 @@ func (s *status) print(to io.Writer, e *enroll.Enrolment) error {
 		role = "catching up, does not vote yet"
 	}
 	row("Node", fmt.Sprintf("%s of site %s, version %s", s.Node, e.Node().SiteName, s.Version))
-	row("State", fmt.Sprintf("%s, leader %s, %d entries behind", role, orNone(s.Replica.Leader), s.Replica.Lag))
+	row("State", fmt.Sprintf("%s, leader %s, %d entries behind", role, orNone(s.Replica.Leader), s.Replica.LastIndex-min(s.Replica.LastIndex, s.Replica.Applied)))
 	for _, p := range s.Replica.Peers {
 		state := "down"
 		if p.Up {
@@ -108,12 +112,17 @@ func (s *status) print(to io.Writer, e *enroll.Enrolment) error {
 		}
 	}
 	row("Cloud", cloud)
-	if p99 := s.Replica.CommitP99; p99 > 0 {
-		row("Disk", fmt.Sprintf("99 of 100 commits take at most %.1f ms", float64(p99)/1000))
+	if p99 := s.Replica.WriteP99; p99 > 0 {
+		row("Disk", fmt.Sprintf("99 of 100 log writes take at most %.1f ms", float64(p99)/1000))
 	}
+	ahead := time.Duration(s.Replica.Clock.Ahead) * time.Microsecond
+	row("Clock", apart(ahead)+" of most of the site's")
 	row("Certificate", "until "+e.Certificate().Leaf.NotAfter.Local().Format(time.DateTime))
 	if s.Replica.DiskStall {
 		row("WRONG", "the disk does not take writes; another node leads")
+	}
+	if s.Replica.Clock.Off {
+		row("WRONG", "the clock is "+apart(ahead)+" of most others: this node does not lead. Turn on time synchronisation: timedatectl set-ntp true")
 	}
 	for _, b := range s.Broken {
 		row("WRONG", b)
@@ -126,6 +135,14 @@ func numbers(n int) string {
 		return "none: every caller is refused with 404; give a tenant of this site a number"
 	}
 	return fmt.Sprintf("%d answered here", n)
+}
+
+// apart says how far a clock is from another.
+func apart(ahead time.Duration) string {
+	if ahead < 0 {
+		return (-ahead).Round(time.Millisecond).String() + " behind"
+	}
+	return ahead.Round(time.Millisecond).String() + " ahead"
 }
 
 func orNone(s string) string {

@@ -1,7 +1,7 @@
 import { Trans, useLingui } from '@lingui/react/macro'
 import { useParams } from '@tanstack/react-router'
 import { useStream } from '@/api'
-import { SiteService, type WatchSiteResponse } from '@/api/gen/trunkline/cloud/v1/sites_pb'
+import { type SiteNode, SiteService, type WatchSiteResponse } from '@/api/gen/trunkline/cloud/v1/sites_pb'
 import { paths } from '@/app/paths'
 import {
   CopyButton,
@@ -85,6 +85,33 @@ function Stale({ since }: { since: number }) {
   )
 }
 
+function ClockOff({ node }: { node: SiteNode }) {
+  const { i18n } = useLingui()
+  const name = node.name
+  const seconds = new Intl.NumberFormat(i18n.locale, { maximumFractionDigits: 1 }).format(Math.abs(Number(node.clockOffUs)) / 1e6)
+  return (
+    <Notice
+      tone="warning"
+      title={
+        node.clockOffUs > 0n ? (
+          <Trans>
+            The clock of {name} is {seconds} s ahead of the other nodes
+          </Trans>
+        ) : (
+          <Trans>
+            The clock of {name} is {seconds} s behind the other nodes
+          </Trans>
+        )
+      }
+    >
+      <Trans>
+        It takes calls, but does not lead the site until its clock is right. Turn on time synchronisation on that machine, for
+        example with “timedatectl set-ntp true”.
+      </Trans>
+    </Notice>
+  )
+}
+
 function Tab({ tab, latest }: { tab: string; latest: WatchSiteResponse }) {
   const { t } = useLingui()
   const { site } = latest
@@ -104,7 +131,14 @@ function Tab({ tab, latest }: { tab: string; latest: WatchSiteResponse }) {
           <Trans>Open “Join a node” for the one command to run on your machine.</Trans>
         </EmptyState>
       ) : (
-        <Nodes nodes={site.nodes} />
+        <>
+          {site.nodes
+            .filter(({ clockOffUs }) => clockOffUs !== 0n)
+            .map((node) => (
+              <ClockOff key={node.name} node={node} />
+            ))}
+          <Nodes nodes={site.nodes} />
+        </>
       )}
       {site.agentUrls.length > 0 && (
         <Section

@@ -276,9 +276,13 @@ type SiteNode struct {
 	FactsWaiting         uint64                 `protobuf:"varint,14,opt,name=facts_waiting,json=factsWaiting,proto3" json:"facts_waiting,omitempty"`
 	RecordingsWaiting    uint64                 `protobuf:"varint,15,opt,name=recordings_waiting,json=recordingsWaiting,proto3" json:"recordings_waiting,omitempty"`
 	CertificateExpiresAt *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=certificate_expires_at,json=certificateExpiresAt,proto3" json:"certificate_expires_at,omitempty"`
-	ClockOffsetUs        int64                  `protobuf:"varint,17,opt,name=clock_offset_us,json=clockOffsetUs,proto3" json:"clock_offset_us,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	// The node's clock against the cloud's.
+	ClockOffsetUs int64 `protobuf:"varint,17,opt,name=clock_offset_us,json=clockOffsetUs,proto3" json:"clock_offset_us,omitempty"`
+	// How far its clock is ahead (negative: behind) of the majority of the site's,
+	// if that is more than 2 s: the node does not lead until it is set right. Else 0.
+	ClockOffUs    int64 `protobuf:"varint,18,opt,name=clock_off_us,json=clockOffUs,proto3" json:"clock_off_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SiteNode) Reset() {
@@ -426,6 +430,13 @@ func (x *SiteNode) GetCertificateExpiresAt() *timestamppb.Timestamp {
 func (x *SiteNode) GetClockOffsetUs() int64 {
 	if x != nil {
 		return x.ClockOffsetUs
+	}
+	return 0
+}
+
+func (x *SiteNode) GetClockOffUs() int64 {
+	if x != nil {
+		return x.ClockOffUs
 	}
 	return 0
 }
@@ -1590,7 +1601,7 @@ const file_trunkline_cloud_v1_sites_proto_rawDesc = "" +
 	"created_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x1d\n" +
 	"\n" +
 	"agent_urls\x18\x06 \x03(\tR\tagentUrls\x12\x16\n" +
-	"\x06status\x18\a \x01(\tR\x06status\"\xec\x04\n" +
+	"\x06status\x18\a \x01(\tR\x06status\"\x8e\x05\n" +
 	"\bSiteNode\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06status\x18\x02 \x01(\tR\x06status\x12\x16\n" +
@@ -1610,7 +1621,9 @@ const file_trunkline_cloud_v1_sites_proto_rawDesc = "" +
 	"\rfacts_waiting\x18\x0e \x01(\x04R\ffactsWaiting\x12-\n" +
 	"\x12recordings_waiting\x18\x0f \x01(\x04R\x11recordingsWaiting\x12P\n" +
 	"\x16certificate_expires_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\x14certificateExpiresAt\x12&\n" +
-	"\x0fclock_offset_us\x18\x11 \x01(\x03R\rclockOffsetUs\"*\n" +
+	"\x0fclock_offset_us\x18\x11 \x01(\x03R\rclockOffsetUs\x12 \n" +
+	"\fclock_off_us\x18\x12 \x01(\x03R\n" +
+	"clockOffUs\"*\n" +
 	"\x0eGetSiteRequest\x12\x18\n" +
 	"\x02id\x18\x01 \x01(\tB\b\x92\xb5\x18\x04\b\x01@\x01R\x02id\"1\n" +
 	"\x11CreateSiteRequest\x12\x1c\n" +

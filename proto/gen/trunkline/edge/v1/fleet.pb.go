@@ -1466,8 +1466,11 @@ type ReportNodeRequest struct {
 	ConfigVersion     uint64                 `protobuf:"varint,15,opt,name=config_version,json=configVersion,proto3" json:"config_version,omitempty"`
 	ClockOffsetUs     int64                  `protobuf:"varint,16,opt,name=clock_offset_us,json=clockOffsetUs,proto3" json:"clock_offset_us,omitempty"`
 	Peers             []*PeerStatus          `protobuf:"bytes,17,rep,name=peers,proto3" json:"peers,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// How far the node's clock is ahead (negative: behind) of the majority of the
+	// site's, if that is more than it may be and so the node does not lead; else 0.
+	ClockOffUs    int64 `protobuf:"varint,18,opt,name=clock_off_us,json=clockOffUs,proto3" json:"clock_off_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReportNodeRequest) Reset() {
@@ -1617,6 +1620,13 @@ func (x *ReportNodeRequest) GetPeers() []*PeerStatus {
 		return x.Peers
 	}
 	return nil
+}
+
+func (x *ReportNodeRequest) GetClockOffUs() int64 {
+	if x != nil {
+		return x.ClockOffUs
+	}
+	return 0
 }
 
 type PeerStatus struct {
@@ -2570,11 +2580,14 @@ func (x *PingRequest) GetNow() int64 {
 }
 
 type PingResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	Incarnation   string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	Leader        bool                   `protobuf:"varint,3,opt,name=leader,proto3" json:"leader,omitempty"`
-	Now           int64                  `protobuf:"varint,4,opt,name=now,proto3" json:"now,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Node        string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Incarnation string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Leader      bool                   `protobuf:"varint,3,opt,name=leader,proto3" json:"leader,omitempty"`
+	// Site time, as the node knows it.
+	Now int64 `protobuf:"varint,4,opt,name=now,proto3" json:"now,omitempty"`
+	// What its own clock shows, Unix microseconds; 0 from a release that does not tell.
+	Clock         int64 `protobuf:"varint,5,opt,name=clock,proto3" json:"clock,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2633,6 +2646,13 @@ func (x *PingResponse) GetLeader() bool {
 func (x *PingResponse) GetNow() int64 {
 	if x != nil {
 		return x.Now
+	}
+	return 0
+}
+
+func (x *PingResponse) GetClock() int64 {
+	if x != nil {
+		return x.Clock
 	}
 	return 0
 }
@@ -2820,7 +2840,7 @@ const file_trunkline_edge_v1_fleet_proto_rawDesc = "" +
 	"\x05since\x18\x04 \x01(\x03R\x05since\x12\x17\n" +
 	"\acall_id\x18\x05 \x01(\tR\x06callId\"S\n" +
 	"\x0fPushLiveRequest\x12@\n" +
-	"\atenants\x18\x01 \x03(\v2\x1d.trunkline.edge.v1.LiveTenantB\a\x92\xb5\x18\x030\x88'R\atenants\"\x82\x05\n" +
+	"\atenants\x18\x01 \x03(\v2\x1d.trunkline.edge.v1.LiveTenantB\a\x92\xb5\x18\x030\x88'R\atenants\"\xa4\x05\n" +
 	"\x11ReportNodeRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x16\n" +
@@ -2841,7 +2861,9 @@ const file_trunkline_edge_v1_fleet_proto_rawDesc = "" +
 	"\x12recordings_waiting\x18\x0e \x01(\x04R\x11recordingsWaiting\x12%\n" +
 	"\x0econfig_version\x18\x0f \x01(\x04R\rconfigVersion\x12&\n" +
 	"\x0fclock_offset_us\x18\x10 \x01(\x03R\rclockOffsetUs\x123\n" +
-	"\x05peers\x18\x11 \x03(\v2\x1d.trunkline.edge.v1.PeerStatusR\x05peers\"X\n" +
+	"\x05peers\x18\x11 \x03(\v2\x1d.trunkline.edge.v1.PeerStatusR\x05peers\x12 \n" +
+	"\fclock_off_us\x18\x12 \x01(\x03R\n" +
+	"clockOffUs\"X\n" +
 	"\n" +
 	"PeerStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
@@ -2911,12 +2933,13 @@ const file_trunkline_edge_v1_fleet_proto_rawDesc = "" +
 	"\vPingRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x10\n" +
-	"\x03now\x18\x03 \x01(\x03R\x03now\"n\n" +
+	"\x03now\x18\x03 \x01(\x03R\x03now\"\x84\x01\n" +
 	"\fPingResponse\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x16\n" +
 	"\x06leader\x18\x03 \x01(\bR\x06leader\x12\x10\n" +
-	"\x03now\x18\x04 \x01(\x03R\x03now\"\xa3\x01\n" +
+	"\x03now\x18\x04 \x01(\x03R\x03now\x12\x14\n" +
+	"\x05clock\x18\x05 \x01(\x03R\x05clock\"\xa3\x01\n" +
 	"\x14CopyRecordingRequest\x12\x1b\n" +
 	"\ttenant_id\x18\x01 \x01(\x03R\btenantId\x12!\n" +
 	"\frecording_id\x18\x02 \x01(\tR\vrecordingId\x12\x16\n" +
