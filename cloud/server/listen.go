@@ -91,15 +91,15 @@ func (s *Server) serve(context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.run(base, l.web, webTLS, rpcx.Transport(s.guarded(s.crossOrigin(s.web)), s.cfg.TrustForwarded))
+	s.run(base, l.web, webTLS, rpcx.Transport(s.guarded(s.crossOrigin(s.web)), s.cfg.TrustForwarded), nil)
 	if s.nodeTLS != nil {
-		s.run(base, l.node, s.nodeTLS, rpcx.Transport(s.node, false))
+		s.run(base, l.node, s.nodeTLS, rpcx.Transport(s.node, false), nodeHTTP2)
 	}
 	if l.metrics != nil {
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", promhttp.Handler())
 		mux.HandleFunc("GET /healthz", s.health)
-		s.run(base, l.metrics, nil, mux)
+		s.run(base, l.metrics, nil, mux, nil)
 	}
 	return nil
 }
@@ -132,13 +132,17 @@ func (s *Server) webTLS() (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
 }
 
+// nodeHTTP2 is for the node port: the streams of a node that hangs, with its
+// connections open, end within four seconds.
+var nodeHTTP2 = &http.HTTP2Config{SendPingTimeout: 2 * time.Second, PingTimeout: 2 * time.Second}
+
 // run serves h on a socket until stopServing. Plain HTTP speaks HTTP/2 as well,
 // for clients that know beforehand.
-func (s *Server) run(base context.Context, l net.Listener, tlsConfig *tls.Config, h http.Handler) {
+func (s *Server) run(base context.Context, l net.Listener, tlsConfig *tls.Config, h http.Handler, http2 *http.HTTP2Config) {
 	srv := &http.Server{
 		Handler: h, TLSConfig: tlsConfig, BaseContext: func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		Protocols: &http.Protocols{},
+		Protocols: &http.Protocols{}, HTTP2: http2,
 	}
 	srv.Protocols.SetHTTP1(true)
 	srv.Protocols.SetHTTP2(true)

@@ -32,15 +32,15 @@ type link struct {
 
 func newLink(cfg Config) *link {
 	l := &link{cfg: cfg, addr: cfg.CloudAddr}
-	client := func(opts ...connect.ClientOption) edgev1connect.FleetServiceClient {
-		c := &conn{link: l}
+	client := func(ping keepAlive, opts ...connect.ClientOption) edgev1connect.FleetServiceClient {
+		c := &conn{link: l, ping: ping}
 		l.conns = append(l.conns, c)
 		opts = append(opts, connect.WithReadMaxBytes(64<<20))
 		return edgev1connect.NewFleetServiceClient(&http.Client{Transport: c}, "https://"+join.ServerName, opts...)
 	}
-	l.control = client()
-	l.facts = client(connect.WithSendGzip(), connect.WithCompressMinBytes(1024))
-	l.bulk = client()
+	l.control = client(quick)
+	l.facts = client(patient, connect.WithSendGzip(), connect.WithCompressMinBytes(1024))
+	l.bulk = client(patient)
 	return l
 }
 
@@ -101,10 +101,23 @@ func (l *link) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	return l.cfg.Dial(ctx, addr)
 }
 
+// keepAlive says after what silence the other end is asked for a sign of life, and
+// how long that may take.
+type keepAlive struct{ after, within time.Duration }
+
+var (
+	// quick is the control connection's: a cloud that hangs, with its connections
+	// open, is away within four seconds.
+	quick = keepAlive{time.Second, 2 * time.Second}
+	// patient is for the others, which may carry more than the line takes.
+	patient = keepAlive{5 * time.Second, 5 * time.Second}
+)
+
 // conn is one HTTP/2 connection. When the certificate was renewed new requests
 // take a new connection; the old one ends with its last request.
 type conn struct {
 	link *link
+	ping keepAlive
 
 	mu   sync.Mutex
 	t    *http.Transport
@@ -130,7 +143,7 @@ func (c *conn) transport() *http.Transport {
 	c.t = &http.Transport{
 		DialContext: c.link.dial, TLSClientConfig: c.link.cfg.TLS(), Protocols: &protocols,
 		TLSHandshakeTimeout: rpcTimeout, IdleConnTimeout: time.Minute,
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 5 * time.Second},
+		HTTP2: &http.HTTP2Config{SendPingTimeout: c.ping.after, PingTimeout: c.ping.within},
 	}
 	return c.t
 }

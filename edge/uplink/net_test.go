@@ -24,6 +24,7 @@ type memNet struct {
 
 	mu    sync.Mutex
 	down  bool
+	hung  bool
 	dials int
 	conns []net.Conn
 }
@@ -38,6 +39,7 @@ func (n *memNet) dial(ctx context.Context, _ string) (net.Conn, error) {
 		return nil, syscall.ECONNREFUSED
 	}
 	near, far := newPipe()
+	near.hang(n.hung)
 	n.conns = append(n.conns, near, far)
 	n.mu.Unlock()
 	select {
@@ -59,6 +61,17 @@ func (n *memNet) cut(down bool) {
 		_ = c.Close()
 	}
 	n.conns = nil
+}
+
+// hang lets all connections stay open and carry nothing, as the kernel of a
+// stopped process does; with false what was written arrives.
+func (n *memNet) hang(hung bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.hung = hung
+	for _, c := range n.conns {
+		c.(*pipeEnd).hang(hung)
+	}
 }
 
 func (n *memNet) Accept() (net.Conn, error) {
@@ -88,6 +101,7 @@ type half struct {
 	cond   *sync.Cond
 	data   []byte
 	closed bool
+	hung   bool
 	due    time.Time
 	timer  *time.Timer
 }
@@ -101,7 +115,7 @@ func newHalf() *half {
 func (h *half) read(p []byte) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for len(h.data) == 0 {
+	for len(h.data) == 0 || h.hung {
 		if h.closed {
 			return 0, io.EOF
 		}
@@ -153,6 +167,13 @@ func (h *half) deadline(t time.Time) {
 	h.cond.Broadcast()
 }
 
+func (h *half) hang(hung bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.hung = hung
+	h.cond.Broadcast()
+}
+
 type pipeEnd struct{ in, out *half }
 
 func newPipe() (a, b *pipeEnd) {
@@ -163,6 +184,7 @@ func newPipe() (a, b *pipeEnd) {
 func (c *pipeEnd) Read(p []byte) (int, error)         { return c.in.read(p) }
 func (c *pipeEnd) Write(p []byte) (int, error)        { return c.out.write(p) }
 func (c *pipeEnd) Close() error                       { c.in.close(); c.out.close(); return nil }
+func (c *pipeEnd) hang(hung bool)                     { c.in.hang(hung); c.out.hang(hung) }
 func (c *pipeEnd) LocalAddr() net.Addr                { return memAddr{} }
 func (c *pipeEnd) RemoteAddr() net.Addr               { return memAddr{} }
 func (c *pipeEnd) SetDeadline(t time.Time) error      { return c.SetReadDeadline(t) }

@@ -44,6 +44,29 @@ func TestSilentCloudIsLeft(t *testing.T) {
 	})
 }
 
+// A cloud that hangs with its connections open is away within four seconds, and
+// there again when it goes on.
+func TestHungCloudIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := startCloud(t), newSite(false)
+		n := start(t, c, s, t.TempDir(), nil)
+		for round := range 5 {
+			time.Sleep(time.Minute + time.Duration(round)*700*time.Millisecond)
+			if ok, _ := n.CloudLink(); !ok {
+				t.Fatalf("round %d: away though it answers", round)
+			}
+			c.net.hang(true)
+			time.Sleep(4 * time.Second)
+			synctest.Wait()
+			if ok, _ := n.CloudLink(); ok {
+				t.Errorf("round %d: there four seconds after it began to hang", round)
+			}
+			time.Sleep(time.Minute)
+			c.net.hang(false)
+		}
+	})
+}
+
 func TestMovedCloudIsFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, s := startCloud(t), newSite(false)
