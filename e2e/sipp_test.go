@@ -18,18 +18,21 @@ import (
 const sippCalls = 20
 
 // TestSIPpCallers lets a user agent we have not written call: over UDP and TCP,
-// with sound, a key pressed, and the caller hanging up.
+// with sound, a key pressed (in an INFO request, or in the sound after RFC 4733),
+// and the caller hanging up.
 func TestSIPpCallers(t *testing.T) {
 	path, err := exec.LookPath("sipp")
 	if err != nil {
 		t.Fatal("SIPp is not installed: run make setup")
 	}
-	for _, transport := range []string{"u1", "t1"} {
-		t.Run(transport, func(t *testing.T) { callWithSIPp(t, path, transport) })
+	for _, how := range []struct{ name, scenario, transport string }{
+		{"u1", "caller.xml", "u1"}, {"t1", "caller.xml", "t1"}, {"digit", "digit.xml", "u1"},
+	} {
+		t.Run(how.name, func(t *testing.T) { callWithSIPp(t, path, how.scenario, how.transport) })
 	}
 }
 
-func callWithSIPp(t *testing.T, path, transport string) {
+func callWithSIPp(t *testing.T, path, scenario, transport string) {
 	c, ua := cluster(t)
 	ctx := testContext(t, patience)
 	tn := newTenant(ctx, t, c)
@@ -44,7 +47,7 @@ func callWithSIPp(t *testing.T, path, transport string) {
 	}
 	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	cmd := exec.CommandContext(limited, path, node, "-sf", filepath.Join(root(), "e2e", "testdata", "caller.xml"),
+	cmd := exec.CommandContext(limited, path, node, "-sf", filepath.Join(root(), "e2e", "testdata", scenario),
 		"-s", tn.number, "-i", "127.0.0.1", "-t", transport, "-mp", "30000", "-r", "5",
 		"-m", fmt.Sprint(sippCalls), "-l", fmt.Sprint(sippCalls), "-nostdin",
 		"-timeout", "120s", "-timeout_error", "-buff_size", "4000000")

@@ -115,7 +115,7 @@ func (c *Cluster) start(ctx context.Context) error {
 	var wg sync.WaitGroup
 	errs := make([]error, c.opts.Nodes)
 	for i := range c.opts.Nodes {
-		n := c.node(i)
+		n := c.Machine(fmt.Sprintf("node%d", i+1))
 		c.Nodes = append(c.Nodes, n)
 		if i == 0 && !n.joined() {
 			// The first node makes the group the others join. Later, none of them can
@@ -239,8 +239,9 @@ func (c *Cluster) hostedSite(ctx context.Context) error {
 	return os.WriteFile(mark, []byte(c.opts.Carrier), 0o600)
 }
 
-func (c *Cluster) node(i int) *Node {
-	name := fmt.Sprintf("node%d", i+1)
+// Machine is a machine on which nothing runs yet: what joins in its Dir is run by
+// RunNode. A node of the cluster's own site is stopped with it, another by its caller.
+func (c *Cluster) Machine(name string) *Node {
 	dir := filepath.Join(c.opts.Dir, name)
 	return &Node{
 		Name: name, Dir: dir,
