@@ -45,6 +45,7 @@ type fakeCloud struct {
 	ackError  error
 	watches   int
 	live      []pushedLive
+	hold      func() // before a PushLive is answered
 	reports   []*edgev1.ReportNodeRequest
 	uploads   map[string][]byte
 	complete  map[string]bool
@@ -201,6 +202,12 @@ func (c *fakeCloud) blob(hash string) ([]byte, error) {
 }
 
 func (c *fakeCloud) PushLive(_ context.Context, r *edgev1.PushLiveRequest) (*edgev1.Done, error) {
+	c.mu.Lock()
+	hold := c.hold
+	c.mu.Unlock()
+	if hold != nil {
+		hold()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.live = append(c.live, pushedLive{time.Now(), r.Tenants})

@@ -56,6 +56,24 @@ func TestFloorsAreSentOnChange(t *testing.T) {
 	})
 }
 
+// A quiet floor goes on being told of after a cloud that took long to answer.
+func TestFloorsGoOnAfterASlowAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := startCloud(t), newSite(true)
+		s.floors = []*edgev1.LiveTenant{{TenantId: 1}}
+		start(t, c, s, t.TempDir(), nil)
+		time.Sleep(time.Second)
+		c.change(func() { c.hold = func() { time.Sleep(liveAtLeast + time.Second) } })
+		time.Sleep(liveAtLeast)
+		c.change(func() { c.hold, c.live = nil, nil })
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if n := len(c.live); n < 4 {
+			t.Errorf("%d times in ten quiet seconds", n)
+		}
+	})
+}
+
 func TestManyFloorsGoInParts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, s := startCloud(t), newSite(true)

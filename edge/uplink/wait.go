@@ -50,21 +50,17 @@ func (b *backoff) next() time.Duration {
 
 func (b *backoff) reset() { b.pause = 0 }
 
-// wait ends when d is over (0 = never), one of the wakes comes, or ctx ends; the
-// latter gives false.
+// wait ends when d is over, one of the wakes comes, or ctx ends; the latter gives
+// false.
 func wait(ctx context.Context, d time.Duration, wakes ...<-chan struct{}) bool {
-	var over <-chan time.Time
-	if d > 0 {
-		t := time.NewTimer(d)
-		defer t.Stop()
-		over = t.C
-	}
+	over := time.NewTimer(d)
+	defer over.Stop()
 	var w [3]<-chan struct{}
 	copy(w[:], wakes)
 	select {
 	case <-ctx.Done():
 		return false
-	case <-over:
+	case <-over.C:
 	case <-w[0]:
 	case <-w[1]:
 	case <-w[2]:
@@ -73,4 +69,4 @@ func wait(ctx context.Context, d time.Duration, wakes ...<-chan struct{}) bool {
 }
 
 // pause waits for the whole of d, whatever happens; false when ctx ends.
-func pause(ctx context.Context, d time.Duration) bool { return wait(ctx, max(d, 1)) }
+func pause(ctx context.Context, d time.Duration) bool { return wait(ctx, d) }
