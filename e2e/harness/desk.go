@@ -28,6 +28,7 @@ type Desk struct {
 	codes   []*agentv1.WrapUpCode
 	queues  *agentv1.Queues
 	mode    *agentv1.SiteMode
+	left    string // why the site ended the session
 	changed chan struct{}
 	token   string
 }
@@ -121,6 +122,8 @@ func (d *Desk) take(ev *agentv1.AgentEvent) {
 		d.queues = b.Queues
 	case *agentv1.AgentEvent_SiteMode:
 		d.mode = b.SiteMode
+	case *agentv1.AgentEvent_SignedOut:
+		d.left = b.SignedOut.GetReason()
 	default:
 		return
 	}
@@ -145,6 +148,12 @@ func (d *Desk) Wait(ctx context.Context, what string, is func(*Desk) bool) error
 			return fmt.Errorf("waiting for %s: %w (agent %s)", what, ctx.Err(), agent)
 		}
 	}
+}
+
+// WaitSignedOut waits until the site has ended the session, and says why.
+func (d *Desk) WaitSignedOut(ctx context.Context) (reason string, err error) {
+	err = d.Wait(ctx, "the session's end", func(d *Desk) bool { reason = d.left; return reason != "" })
+	return reason, err
 }
 
 // WaitState waits for the agent's state.

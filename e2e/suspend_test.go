@@ -1,0 +1,84 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+
+	"trunkline/internal/audio"
+	agentv1 "trunkline/proto/gen/trunkline/agent/v1"
+	cloudv1 "trunkline/proto/gen/trunkline/cloud/v1"
+)
+
+// TestSuspended: a suspended company's new callers hear that the number is out
+// of service, its people are signed out, but the call that runs is not cut. Once
+// resumed it works again.
+func TestSuspended(t *testing.T) {
+	c, ua := cluster(t)
+	ctx := testContext(t, patience)
+	makeAdmin(ctx, t, c)
+	admin, err := c.SignIn(ctx, platformAdmin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tn := newTenant(ctx, t, c)
+	ada, bo := tn.desk(ctx, t, "ada", 1), tn.desk(ctx, t, "bo", 2)
+	ready(ctx, t, ada)
+	running := tn.dial(ctx, t, ua, 0, tone(400))
+	running.Press("1")
+	offer, err := ada.WaitCall(ctx, agentv1.CallState_CALL_STATE_OFFERED)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leg, err := ada.Answer(ctx, offer, tone(1000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leg.Close()
+	eventually(ctx, t, "the caller hears the agent", func() error { return hears(running.Heard().Audio, 1000) })
+
+	if _, err := admin.Console().SuspendTenant(ctx, &cloudv1.SuspendTenantRequest{Id: tn.owner.Tenant, Reason: "unpaid"}); err != nil {
+		t.Fatal(err)
+	}
+	if reason, err := bo.WaitSignedOut(ctx); err != nil || reason != "suspended" {
+		t.Fatalf("an agent is signed out as %q: %v", reason, err)
+	}
+	late := tn.dial(ctx, t, ua, 2, tone(400))
+	select {
+	case <-late.Done():
+	case <-ctx.Done():
+		t.Fatal("the notice does not end")
+	}
+	if said := audio.Level(audio.AppendPCM(nil, late.Heard().Audio)); said < -40 {
+		t.Errorf("the new caller heard %.0f dB", said)
+	}
+	// What both have heard since is of after the suspension.
+	before := len(running.Heard().Audio)
+	eventually(ctx, t, "the running call goes on", func() error {
+		heard := running.Heard().Audio
+		if err := hears(heard[before:], 1000); err != nil {
+			return err
+		}
+		return hears(leg.Heard(), 400)
+	})
+	running.Hangup(ctx)
+
+	if _, err := admin.Console().ResumeTenant(ctx, &cloudv1.GetTenantRequest{Id: tn.owner.Tenant}); err != nil {
+		t.Fatal(err)
+	}
+	if tn.owner, err = c.SignIn(ctx, tn.owner.Email); err != nil {
+		t.Fatal(err)
+	}
+	cy := tn.desk(ctx, t, "cy", 0) // once this node knows
+	ready(ctx, t, cy)
+	tn.dial(ctx, t, ua, 0, nil).Press("1")
+	if _, err := cy.WaitCall(ctx, agentv1.CallState_CALL_STATE_OFFERED); err != nil {
+		t.Error(err)
+	}
+	eventually(ctx, t, "the record of the running call", func() error {
+		rec, err := getCall(ctx, tn, offer.GetId())
+		if err == nil && (rec.GetOutcome() != "answered" || rec.GetEndedBy() != "caller") {
+			err = fmt.Errorf("not whole yet: %v", rec)
+		}
+		return err
+	})
+}
