@@ -91,13 +91,13 @@ arch: ## who may import whom
 	@$(gotest) arch -count=1 .
 
 unit: ## Go units, without the race detector
-	@$(call packages,unit) $(gotest) unit -timeout=3m $$packages
+	@$(call packages,unit) $(gotest) unit -timeout=10m $$packages
 
 race: ## architecture and Go units, with the race detector
-	@$(call packages,unit) CGO_ENABLED=1 $(gotest) race -race -timeout=8m . $$packages
+	@$(call packages,unit) CGO_ENABLED=1 $(gotest) race -race -timeout=15m . $$packages
 
 stores: ## Go packages that need PostgreSQL, with the race detector
-	@$(call packages,stores) CGO_ENABLED=1 $(gotest) stores -race -timeout=5m $$packages
+	@$(call packages,stores) CGO_ENABLED=1 $(gotest) stores -race -timeout=15m $$packages
 
 web-check: ## web app: lint, types, tests
 	@code=0; for what in lint types test; do infra/dev/web.sh $$what || code=1; done; exit $$code
@@ -108,7 +108,7 @@ e2e: ## the shipped programs as processes, with carriers, phones and browsers
 
 chaos: ## a few kills and cuts; many of them are in test-long
 	@if [ ! -d e2e ]; then echo "chaos: none yet"; exit 0; fi; \
-		LIVE=1 $(gotest) chaos -count=1 -timeout=5m -run '^TestChaos' ./e2e/...
+		LIVE=1 $(gotest) chaos -count=1 -timeout=10m -run '^TestChaos' ./e2e/...
 
 test-long: build binaries-race ## soak, a hundred kills, many seeds, a million rows; hours
 	@$(call packages,all) TRUNKLINE_LONG=1 LIVE=1 $(gotest) long -count=1 -timeout=12h -run '^Test(Long|Chaos)' $$packages ./e2e/...
