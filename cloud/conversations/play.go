@@ -1,6 +1,7 @@
 package conversations
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -36,7 +37,8 @@ const RecordingPath = "/recordings/"
 // ticket is what an address of a recording proves.
 type ticket struct {
 	Tenant    int64  `json:"t"`
-	Recording string `json:"r"`
+	Recording string `json:"r,omitempty"` // "": the call's, all parts
+	Call      string `json:"c,omitempty"`
 	Until     int64  `json:"u"` // Unix seconds
 }
 
@@ -66,12 +68,20 @@ func (s *Service) load(ctx context.Context, tenant int64, call, id string) (*rec
 	})
 }
 
+// loadParts decrypts one part of a call's recording, or all of them.
+func (s *Service) loadParts(ctx context.Context, tenant int64, call, id string) (*recfile.Recording, error) {
+	if id == "" {
+		return s.loadCall(ctx, tenant, call)
+	}
+	return s.load(ctx, tenant, call, id)
+}
+
 // peaks per recording at most: enough for any screen.
 const maxPeaks = 4000
 
 // GetWaveform gives the peaks of both channels.
 func (s *Service) GetWaveform(ctx context.Context, req *cloudv1.GetRecordingRequest) (*cloudv1.Waveform, error) {
-	rec, err := s.load(ctx, rpcx.TenantFrom(ctx), req.GetCallId(), req.GetRecordingId())
+	rec, err := s.loadParts(ctx, rpcx.TenantFrom(ctx), req.GetCallId(), req.GetRecordingId())
 	if err != nil {
 		return nil, err
 	}
@@ -90,19 +100,19 @@ func (s *Service) GetRecordingUrl(ctx context.Context, req *cloudv1.GetRecording
 	tenant := caller.Claims.Tenant
 	until := s.now().Add(ticketLife)
 	err := s.db.InTenant(ctx, tenant, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tenantdb.TxOne[recordingRow](ctx, tx, recordingColumns+" AND id = $2 AND call_id = $3", tenant, req.GetRecordingId(), req.GetCallId())
-		if errors.Is(err, tenantdb.ErrNoRows) {
-			return fault.New(fault.NotFound, "fault.recording.unknown")
-		}
+		rows, err := tenantdb.TxMany[recordingRow](ctx, tx, recordingColumns+" AND call_id = $2 AND ($3 = '' OR id = $3) LIMIT 1", tenant, req.GetCallId(), req.GetRecordingId())
 		if err != nil {
 			return err
 		}
-		return tenants.Audit(ctx, tx, tenants.Entry{Tenant: tenant, Action: "recording.played", Subject: req.GetRecordingId()})
+		if len(rows) == 0 {
+			return fault.New(fault.NotFound, "fault.recording.unknown")
+		}
+		return tenants.Audit(ctx, tx, tenants.Entry{Tenant: tenant, Action: "recording.played", Subject: cmp.Or(req.GetRecordingId(), req.GetCallId())})
 	})
 	if err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(ticket{tenant, req.GetRecordingId(), until.Unix()})
+	body, err := json.Marshal(ticket{tenant, req.GetRecordingId(), req.GetCallId(), until.Unix()})
 	if err != nil {
 		return nil, err
 	}
@@ -118,15 +128,15 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This address does not work any more. Open the recording again.", http.StatusForbidden)
 		return
 	}
-	rec, err := s.load(r.Context(), t.Tenant, "", t.Recording)
+	rec, err := s.loadParts(r.Context(), t.Tenant, t.Call, t.Recording)
 	if err != nil {
-		s.log.WarnContext(r.Context(), "recording not served", "tenant", t.Tenant, "recording", t.Recording, "error", err)
+		s.log.WarnContext(r.Context(), "recording not served", "tenant", t.Tenant, "call", t.Call, "recording", t.Recording, "error", err)
 		http.Error(w, "The recording is not available.", http.StatusNotFound)
 		return
 	}
 	w.Header().Set("Content-Type", "audio/wav")
 	w.Header().Set("Cache-Control", "private, no-store")
-	http.ServeContent(w, r, t.Recording+".wav", time.Time{}, newStereo(rec))
+	http.ServeContent(w, r, cmp.Or(t.Recording, t.Call)+".wav", time.Time{}, newStereo(rec))
 }
 
 func (s *Service) open(name string) (ticket, bool) {

@@ -17,18 +17,22 @@ import (
 )
 
 // applyManifest announces a recording. The file may be here already, checked
-// against nothing but its own hash: then it is checked now.
+// against nothing but its own hash: then it is checked now. Of several manifests
+// (its owner's, and that of a node with a copy) the one the file fits is final.
 func applyManifest(ctx context.Context, tx pgx.Tx, tenant int64, site string, m *edgev1.RecordingManifest) error {
 	if !plainID.MatchString(m.GetRecordingId()) || m.GetCallId() == "" {
 		return fmt.Errorf("recording manifest without ids")
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO recordings (tenant_id, id, call_id, site_id, segment, started_at, ended_at, bytes, chunks, chain, key_id, status)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'expected')
+	_, err := tx.Exec(ctx, `INSERT INTO recordings AS r (tenant_id, id, call_id, site_id, segment, started_at, ended_at, bytes, chunks, chain,
+			key_id, prev_chain, chains, status)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, ARRAY[$10::bytea], 'expected')
 		ON CONFLICT (tenant_id, id) DO UPDATE SET call_id = $3, segment = $5, started_at = $6, ended_at = $7, bytes = $8, chunks = $9,
-			chain = $10, key_id = $11,
-			status = CASE WHEN recordings.status = 'stored' AND recordings.file_chain <> $10 THEN 'damaged' ELSE recordings.status END`,
+			chain = $10, key_id = $11, prev_chain = $12,
+			chains = CASE WHEN $10 = ANY (r.chains) OR cardinality(r.chains) > 10 THEN r.chains ELSE r.chains || $10::bytea END,
+			status = CASE WHEN r.file_chain = $10 THEN 'stored' WHEN r.status = 'stored' THEN 'damaged' ELSE r.status END
+		WHERE r.file_chain IS NULL OR r.chain IS DISTINCT FROM r.file_chain`,
 		tenant, m.GetRecordingId(), m.GetCallId(), site, m.GetSegment(), at(m.GetStartedAt()), at(m.GetEndedAt()),
-		int64(m.GetBytes()), m.GetChunks(), m.GetChain(), m.GetKeyId())
+		int64(m.GetBytes()), m.GetChunks(), m.GetChain(), m.GetKeyId(), m.GetPrevChain())
 	return err
 }
 
@@ -77,7 +81,8 @@ func (s *Service) UploadRecording(ctx context.Context, site string, req *edgev1.
 	// The manifest may come at this very moment: the row it locks decides.
 	status, err = tenantdb.One[string](ctx, s.db, tenant, `INSERT INTO recordings AS r (tenant_id, id, call_id, site_id, received, status, file_chain)
 		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant_id, id) DO UPDATE SET received = $5, file_chain = $7,
-			status = CASE WHEN $6 = 'stored' AND r.chain <> $7 THEN 'damaged' ELSE $6 END
+			chain = CASE WHEN $7 = ANY (r.chains) THEN $7 ELSE r.chain END,
+			status = CASE WHEN $6 = 'stored' AND r.chain <> $7 AND NOT $7 = ANY (r.chains) THEN 'damaged' ELSE $6 END
 		RETURNING status`,
 		tenant, id, req.GetCallId(), site, size, status, chain)
 	if err != nil {
@@ -121,11 +126,12 @@ type recordingRow struct {
 	ID, CallID, Status, KeyID string
 	Segment                   int32
 	StartedAt, EndedAt        *time.Time
+	FileChain, PrevChain      []byte
 }
 
 // recordingsOf lists a call's recordings in order.
 func (s *Service) recordingsOf(ctx context.Context, tenant int64, call string) ([]*cloudv1.Recording, error) {
-	rows, err := tenantdb.Many[recordingRow](ctx, s.db, tenant, recordingColumns+" AND call_id = $2 ORDER BY segment, id LIMIT 100", tenant, call)
+	rows, err := s.partsOf(ctx, tenant, call)
 	if err != nil {
 		return nil, err
 	}
@@ -136,8 +142,9 @@ func (s *Service) recordingsOf(ctx context.Context, tenant int64, call string) (
 			out[i].StartedAt = timestamppb.New(*r.StartedAt)
 			out[i].DurationMs = uint64(r.EndedAt.Sub(*r.StartedAt).Milliseconds())
 		}
+		out[i].Follows = i > 0 && s.follows(ctx, tenant, rows[i-1], r)
 	}
 	return out, nil
 }
 
-const recordingColumns = "SELECT id, call_id, status, key_id, segment, started_at, ended_at FROM recordings WHERE tenant_id = $1"
+const recordingColumns = "SELECT id, call_id, status, key_id, segment, started_at, ended_at, file_chain, prev_chain FROM recordings WHERE tenant_id = $1"

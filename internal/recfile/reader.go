@@ -124,13 +124,34 @@ func Scan(r io.Reader) (Summary, error) {
 	if err := s.head(); err != nil {
 		return Summary{}, err
 	}
-	for {
-		if _, err := s.next(); errors.Is(err, io.EOF) {
-			return s.sum, nil
-		} else if err != nil {
-			return s.sum, err
-		}
+	err := s.rest()
+	return s.sum, err
+}
+
+// Continue reads on in a file that grew since sum was read of it; r begins at
+// sum.Bytes. A zero Summary reads from the beginning, as Scan does.
+func Continue(r io.Reader, sum Summary) (Summary, error) {
+	if sum.Bytes == 0 {
+		return Scan(r)
 	}
+	sum.Torn = false
+	s := scanner{r: r, sum: sum}
+	err := s.rest()
+	return s.sum, err
+}
+
+// Contains says whether a file's chain was this one after some frame: the file
+// is the one that ended there once, or the same continued.
+func Contains(r io.Reader, chain []byte) (bool, error) {
+	s := scanner{r: r}
+	err := s.head()
+	for err == nil && !bytes.Equal(s.sum.Chain[:], chain) {
+		_, err = s.next()
+	}
+	if errors.Is(err, io.EOF) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // scanner walks the frames of a file.
@@ -138,6 +159,17 @@ type scanner struct {
 	r     io.Reader
 	sum   Summary
 	frame []byte
+}
+
+// rest reads all frames that are left.
+func (s *scanner) rest() error {
+	for {
+		if _, err := s.next(); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 }
 
 func (s *scanner) head() error {

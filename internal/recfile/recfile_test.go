@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"reflect"
 	"testing"
 	"time"
 )
@@ -213,4 +215,55 @@ func FuzzRead(f *testing.F) {
 			t.Error("channels differ in length")
 		}
 	})
+}
+
+// A file that grows is read on from where it was read before, wherever the
+// reader caught it; and of a whole file one can tell where it was once.
+func TestContinue(t *testing.T) {
+	public, _, err := Keypair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var buf bytes.Buffer
+	w, err := Create(&buf, Header{Tenant: 7, Call: "c", Recording: "r", KeyID: "k"}, public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	audio := make([]byte, 400)
+	for i := range 20 {
+		if err := w.Frame(int64(i)*50_000, audio, audio); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data := buf.Bytes()
+	whole, err := Scan(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		var sum Summary
+		for size := r.IntN(len(data)); ; size = min(len(data), size+r.IntN(2000)) {
+			next, err := Continue(bytes.NewReader(data[sum.Bytes:size]), sum)
+			if sum.Bytes == 0 && errors.Is(err, ErrFormat) {
+				continue // inside its head
+			}
+			if err != nil || next.Bytes < sum.Bytes || next.Bytes > int64(size) {
+				t.Fatalf("seed %d: %+v, %v", seed, next, err)
+			}
+			sum = next
+			if ok, err := Contains(bytes.NewReader(data), sum.Chain[:]); err != nil || !ok {
+				t.Fatalf("seed %d: the file was never at frame %d: %v", seed, sum.Chunks, err)
+			}
+			if size == len(data) {
+				break
+			}
+		}
+		if !reflect.DeepEqual(sum, whole) {
+			t.Fatalf("seed %d: %+v, want %+v", seed, sum, whole)
+		}
+	}
+	if ok, err := Contains(bytes.NewReader(data), make([]byte, 32)); err != nil || ok {
+		t.Errorf("it contains what never was: %v %v", ok, err)
+	}
 }

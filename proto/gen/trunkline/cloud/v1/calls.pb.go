@@ -576,7 +576,10 @@ type Recording struct {
 	StartedAt  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
 	DurationMs uint64                 `protobuf:"varint,4,opt,name=duration_ms,json=durationMs,proto3" json:"duration_ms,omitempty"`
 	// "expected", "uploading", "stored", "damaged".
-	Status        string `protobuf:"bytes,5,opt,name=status,proto3" json:"status,omitempty"`
+	Status string `protobuf:"bytes,5,opt,name=status,proto3" json:"status,omitempty"`
+	// The part before it is whole up to where this one begins: the site named its
+	// hash in this part, and it is held. False for the first.
+	Follows       bool `protobuf:"varint,6,opt,name=follows,proto3" json:"follows,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -646,6 +649,13 @@ func (x *Recording) GetStatus() string {
 	return ""
 }
 
+func (x *Recording) GetFollows() bool {
+	if x != nil {
+		return x.Follows
+	}
+	return false
+}
+
 type GetCallRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -691,9 +701,11 @@ func (x *GetCallRequest) GetId() string {
 }
 
 type GetRecordingRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	CallId        string                 `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
-	RecordingId   string                 `protobuf:"bytes,2,opt,name=recording_id,json=recordingId,proto3" json:"recording_id,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	CallId string                 `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	// Empty: all parts of the call's recording, each where it began. A pause between
+	// two is at most a minute long.
+	RecordingId   string `protobuf:"bytes,2,opt,name=recording_id,json=recordingId,proto3" json:"recording_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1987,7 +1999,7 @@ const file_trunkline_cloud_v1_calls_proto_rawDesc = "" +
 	"\x06params\x18\x03 \x03(\v2).trunkline.cloud.v1.CallEvent.ParamsEntryR\x06params\x1a9\n" +
 	"\vParamsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa9\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc3\x01\n" +
 	"\tRecording\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\asegment\x18\x02 \x01(\rR\asegment\x129\n" +
@@ -1995,12 +2007,13 @@ const file_trunkline_cloud_v1_calls_proto_rawDesc = "" +
 	"started_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x12\x1f\n" +
 	"\vduration_ms\x18\x04 \x01(\x04R\n" +
 	"durationMs\x12\x16\n" +
-	"\x06status\x18\x05 \x01(\tR\x06status\"*\n" +
+	"\x06status\x18\x05 \x01(\tR\x06status\x12\x18\n" +
+	"\afollows\x18\x06 \x01(\bR\afollows\"*\n" +
 	"\x0eGetCallRequest\x12\x18\n" +
-	"\x02id\x18\x01 \x01(\tB\b\x92\xb5\x18\x04\b\x01@\x01R\x02id\"e\n" +
+	"\x02id\x18\x01 \x01(\tB\b\x92\xb5\x18\x04\b\x01@\x01R\x02id\"c\n" +
 	"\x13GetRecordingRequest\x12!\n" +
-	"\acall_id\x18\x01 \x01(\tB\b\x92\xb5\x18\x04\b\x01@\x01R\x06callId\x12+\n" +
-	"\frecording_id\x18\x02 \x01(\tB\b\x92\xb5\x18\x04\b\x01@\x01R\vrecordingId\"r\n" +
+	"\acall_id\x18\x01 \x01(\tB\b\x92\xb5\x18\x04\b\x01@\x01R\x06callId\x12)\n" +
+	"\frecording_id\x18\x02 \x01(\tB\x06\x92\xb5\x18\x02@\x01R\vrecordingId\"r\n" +
 	"\bWaveform\x12\x16\n" +
 	"\x06caller\x18\x01 \x01(\fR\x06caller\x12\x14\n" +
 	"\x05agent\x18\x02 \x01(\fR\x05agent\x12\x17\n" +

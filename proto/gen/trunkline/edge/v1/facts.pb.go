@@ -965,7 +965,8 @@ type RecordingManifest struct {
 	// Chain hash after the last chunk.
 	Chain []byte `protobuf:"bytes,9,opt,name=chain,proto3" json:"chain,omitempty"`
 	KeyId string `protobuf:"bytes,10,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
-	// Hash of the previous segment's chain; empty for the first.
+	// Chain of the segment before, where this one began; empty for the first, and
+	// where that is not known.
 	PrevChain     []byte `protobuf:"bytes,11,opt,name=prev_chain,json=prevChain,proto3" json:"prev_chain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -568,7 +568,8 @@ export type RecordingManifest = Message<"trunkline.edge.v1.RecordingManifest"> &
   keyId: string;
 
   /**
-   * Hash of the previous segment's chain; empty for the first.
+   * Chain of the segment before, where this one began; empty for the first, and
+   * where that is not known.
    *
    * @generated from field: bytes prev_chain = 11;
    */
