@@ -65,6 +65,7 @@ type Node struct {
 	replica    *replica.Replica
 	board      *switchboard.Switchboard
 	recordings *recording.Store
+	leftovers  []recording.Manifest // of an earlier process, to be reported
 	phones     *softphone.Service
 	webrtc     *softphone.API
 	sip        *sip.UA
@@ -156,6 +157,7 @@ func (n *Node) assemble() (*life.Group, error) {
 	if err := n.makeSIP(g); err != nil {
 		return nil, err
 	}
+	g.Add("copies", life.Loop("copies", n.followCopies))
 	g.Add("trunk probes", life.Loop("trunk probes", n.probeTrunks))
 	g.Add("web", n.webServer())
 	g.Add("metrics", n.metricsServer())
@@ -225,7 +227,7 @@ func (n *Node) makeCalls(g *life.Group) error {
 	}
 	n.phones = softphone.NewService(desk{n}, boardCalls{n.board, n}, n.webrtc, n.log)
 	g.Add("WebRTC", life.Funcs{OnStop: func(context.Context) error { return n.webrtc.Close() }})
-	g.Add("recordings", n.recordings)
+	g.Add("recordings", life.Funcs{OnStart: n.startRecordings, OnStop: n.recordings.Stop})
 	g.Add("switchboard", n.board)
 	return nil
 }
@@ -243,11 +245,7 @@ func recordingFree() float64 {
 // takeUp begins to follow the replica: the calls that are this node's, then
 // every change.
 func (n *Node) takeUp(context.Context) error {
-	recovered, err := recording.Recover(n.recordingDir())
-	if err != nil {
-		n.log.Error("recordings cannot be recovered", "error", err)
-	}
-	n.work.Go(func() { n.reportLeftovers(recovered) })
+	n.work.Go(n.reportLeftovers)
 	n.mu.Lock()
 	n.following = true
 	n.mu.Unlock()

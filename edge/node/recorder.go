@@ -25,9 +25,15 @@ func (r recorder) Start(row call.Call, caller switchboard.Audio) func() {
 		return func() {}
 	}
 	log := r.n.log.With("call", row.ID, "tenant", row.Tenant)
+	// Each move of the call began a part, and so did each restart of this node.
+	before, continued := r.n.recordings.Previous(row.Tenant, row.ID)
+	segment := uint32(len(row.Moves))
+	if continued {
+		segment = max(segment, before.Segment+1)
+	}
 	rec, err := r.n.recordings.Record(recording.Spec{
 		Tenant: row.Tenant, CallID: row.ID, RecordingID: uuid.Must(uuid.NewV7()).String(),
-		Segment: max(row.Segment, 1) - 1, PublicKey: t.cfg.GetRecordingPublicKey(), KeyID: t.cfg.GetRecordingKeyId(),
+		Segment: segment, PrevChain: before.Chain, PublicKey: t.cfg.GetRecordingPublicKey(), KeyID: t.cfg.GetRecordingKeyId(),
 		StartedAt: r.n.replica.Now(),
 		OnStop:    func(reason string) { log.Error("recording stopped early", "reason", reason) },
 	})
@@ -65,8 +71,13 @@ func (n *Node) reportRecording(m recording.Manifest) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), reportTimeout)
 	defer cancel()
-	// The key makes a second report of the same recording harmless.
-	_, err = n.replica.ApplyLate(ctx, "recording/"+m.RecordingID, call.RecordingClosed{Tenant: m.Tenant, ID: m.RecordingID, Body: body})
+	// The key makes a second report of the same recording harmless. What is another
+	// node's was copied here; it may be shorter than what that node reported.
+	key := "recording/" + m.RecordingID
+	if m.Node != n.cfg.Name {
+		key += "/" + n.cfg.Name
+	}
+	_, err = n.replica.ApplyLate(ctx, key, call.RecordingClosed{Tenant: m.Tenant, ID: m.RecordingID, Body: body})
 	if err == nil {
 		err = recording.Reported(m)
 	}
@@ -77,19 +88,28 @@ func (n *Node) reportRecording(m recording.Manifest) {
 	n.uplink.RecordingClosed()
 }
 
-// reportLeftovers closes and reports what an earlier process left behind.
-func (n *Node) reportLeftovers(recovered []recording.Manifest) {
-	for _, m := range recovered {
-		n.log.Info("recording recovered", "recording", m.RecordingID, "call", m.CallID)
+// startRecordings closes what an earlier process left open, before anything new
+// is written beside it.
+func (n *Node) startRecordings(ctx context.Context) error {
+	recovered, err := recording.Recover(n.recordingDir())
+	if err != nil {
+		n.log.Error("recordings cannot be recovered", "error", err)
 	}
+	for _, m := range recovered {
+		n.log.Info("recording to be reported", "recording", m.RecordingID, "call", m.CallID, "recovered", m.Recovered)
+	}
+	n.leftovers = recovered
 	all, err := recording.List(n.recordingDir())
 	if err != nil {
 		n.log.Error("recordings cannot be listed", "error", err)
-		return
 	}
-	for _, m := range all {
-		if !m.Reported {
-			n.reportRecording(m)
-		}
+	n.recordings.Left(all)
+	return n.recordings.Start(ctx)
+}
+
+// reportLeftovers reports what an earlier process did not.
+func (n *Node) reportLeftovers() {
+	for _, m := range n.leftovers {
+		n.reportRecording(m)
 	}
 }

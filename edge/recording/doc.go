@@ -54,8 +54,9 @@ type Spec struct {
 	Tenant      int64
 	CallID      string
 	RecordingID string
-	// Segment counts the recordings of a call from 0; PrevChain is Manifest.Chain of
-	// the one before.
+	// Segment counts the recordings of a call from 0; PrevChain is the chain of the
+	// one before where this one began, see Store.Previous. If the owner of that one
+	// comes back it may be longer by what was not copied.
 	Segment   uint32
 	PrevChain []byte
 	// PublicKey is the tenant's, by recfile.Keypair, and KeyID its id.

@@ -3,13 +3,9 @@ package recording
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strconv"
 
-	"trunkline/internal/durable"
 	"trunkline/internal/recfile"
 )
 
@@ -72,80 +68,3 @@ func closeFile(path string) (Manifest, error) {
 
 // minHead is less than any head with ids in it.
 const minHead = 256
-
-// Receive is the other end of a Copier: it keeps a peer's recording in
-// DIR/copies. It returns the size of the copy; what does not begin there is not
-// written, and the peer goes on from there.
-func (s *Store) Receive(tenant int64, recordingID string, offset int64, data []byte, last bool) (int64, error) {
-	if !safeName(recordingID) || tenant <= 0 || offset < 0 {
-		return 0, errors.New("recording: bad copy")
-	}
-	if s.full.Load() {
-		return 0, ErrDiskFull
-	}
-	path := s.copyPath(tenant, recordingID)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return 0, err
-	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return 0, err
-	}
-	if offset > size {
-		return size, nil
-	}
-	// Bytes sent again replace themselves.
-	n, err := f.WriteAt(data, offset)
-	size = max(size, offset+int64(n))
-	if err == nil && last {
-		err = f.Sync()
-	}
-	return size, err
-}
-
-// TakeCopy makes the copy of a dead peer's recording one of this node's, closed
-// as far as it was copied. fs.ErrNotExist says that there is none.
-func (s *Store) TakeCopy(tenant int64, recordingID string) (Manifest, error) {
-	if !safeName(recordingID) {
-		return Manifest{}, errors.New("recording: bad recording id")
-	}
-	from := s.copyPath(tenant, recordingID)
-	f, err := os.Open(from)
-	if err != nil {
-		return Manifest{}, err
-	}
-	sum, err := recfile.Scan(f)
-	f.Close()
-	if err != nil {
-		return Manifest{}, err
-	}
-	to := s.path(Spec{Tenant: tenant, RecordingID: recordingID, StartedAt: sum.Header.StartedAt})
-	if err := durable.MkdirAll(filepath.Dir(to)); err != nil {
-		return Manifest{}, err
-	}
-	if err := os.Rename(from, to); err != nil {
-		return Manifest{}, err
-	}
-	return closeFile(to)
-}
-
-// DropCopy removes a copy that is no longer needed.
-func (s *Store) DropCopy(tenant int64, recordingID string) error {
-	if !safeName(recordingID) {
-		return errors.New("recording: bad recording id")
-	}
-	err := os.Remove(s.copyPath(tenant, recordingID))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-func (s *Store) copyPath(tenant int64, recordingID string) string {
-	return filepath.Join(s.cfg.Dir, copiesDir, strconv.FormatInt(tenant, 10), recordingID+extension)
-}

@@ -36,12 +36,14 @@ type Store struct {
 	cfg          Config
 	full         atomic.Bool
 	copyFailures atomic.Uint64
+	copies       *copies // of other nodes' recordings
 
 	mu      sync.Mutex
 	stop    context.CancelFunc
 	running sync.WaitGroup
 	active  map[*Recorder]struct{}
 	copying map[*Recorder]struct{} // also closed ones, until the copy is whole
+	left    map[callKey]Part       // of earlier processes, see Previous
 }
 
 // New makes a Store; Start starts it.
@@ -55,7 +57,10 @@ func New(cfg Config) *Store {
 	if cfg.Free == nil {
 		cfg.Free = freePercent
 	}
-	return &Store{cfg: cfg, active: make(map[*Recorder]struct{}), copying: make(map[*Recorder]struct{})}
+	return &Store{
+		cfg: cfg, copies: newCopies(filepath.Join(cfg.Dir, copiesDir)), left: make(map[callKey]Part),
+		active: make(map[*Recorder]struct{}), copying: make(map[*Recorder]struct{}),
+	}
 }
 
 // Start makes the directory and starts the writer. Call Recover before it.
@@ -71,6 +76,11 @@ func (s *Store) Start(context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
+	s.running.Go(func() {
+		if err := s.copies.open(); err != nil {
+			s.cfg.Log.Error("copies of other nodes' recordings can not all be read", "error", err)
+		}
+	})
 	for every, what := range map[time.Duration]func(context.Context){
 		writeEvery: s.writeAll, syncEvery: s.syncAll, diskEvery: func(context.Context) { s.checkDisk() }, copyEvery: s.copyAll,
 	} {
@@ -294,6 +304,10 @@ func freePercent(dir string) (float64, error) {
 func (s *Store) path(spec Spec) string {
 	day := time.UnixMicro(spec.StartedAt).UTC().Format(time.DateOnly)
 	return filepath.Join(s.cfg.Dir, strconv.FormatInt(spec.Tenant, 10), day, spec.RecordingID+extension)
+}
+
+func (s *Store) copyPath(tenant int64, recordingID string) string {
+	return s.copies.path(copyKey{tenant, recordingID})
 }
 
 // safeName says whether an id can be a file's name.

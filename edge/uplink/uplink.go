@@ -165,6 +165,12 @@ func (u *Uplink) CloudLink() (connected bool, lastSeen time.Time) { return u.lin
 // was not heard of late.
 func (u *Uplink) ClockOffset() (offset time.Duration, ok bool) { return u.link.clock.offset() }
 
+// RecordingStored asks whether the cloud holds a recording whole.
+func (u *Uplink) RecordingStored(ctx context.Context, tenant int64, id string) (bool, error) {
+	where, err := u.offset(ctx, Recording{ID: id, Tenant: tenant})
+	return where.GetComplete(), err
+}
+
 const rpcTimeout = 10 * time.Second
 
 // RenewCertificate asks for a new certificate; see enroll.Cloud.
