@@ -75,7 +75,9 @@ type Node struct {
 	trunks     trunkWatch
 	fatal      chan error
 
-	work sync.WaitGroup // takeovers and reports under way
+	work       sync.WaitGroup // takeovers and reports under way
+	reporting  context.Context
+	endReports context.CancelFunc
 
 	mu        sync.Mutex
 	claiming  map[string]bool
@@ -127,6 +129,7 @@ func newNode(cfg Config) (*Node, error) {
 		cfg: cfg, log: cfg.Log.With("node", self.Name), epoch: uint64(time.Now().UnixMicro()), started: time.Now(),
 		claiming: map[string]bool{}, fatal: make(chan error, 1),
 	}
+	n.reporting, n.endReports = context.WithCancel(context.Background())
 	var err error
 	if n.configs, err = uplink.OpenStore(cfg.Enrolment.Dir(), cfg.Enrolment.SiteFile(), n.log); err != nil {
 		return nil, err
@@ -256,11 +259,16 @@ func (n *Node) takeUp(context.Context) error {
 	return nil
 }
 
+// reportGrace is what reports under way have left when the node stops: without
+// a majority they would not end, and the next start makes them again.
+const reportGrace = time.Second
+
 // letGo lets takeovers and reports under way come to their end.
 func (n *Node) letGo(ctx context.Context) error {
 	n.mu.Lock()
 	n.stopping = true
 	n.mu.Unlock()
+	time.AfterFunc(reportGrace, n.endReports)
 	done := make(chan struct{})
 	go func() {
 		n.work.Wait()

@@ -69,15 +69,21 @@ func (n *Node) reportRecording(m recording.Manifest) {
 		n.log.Error("manifest", "recording", m.RecordingID, "error", err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), reportTimeout)
+	ctx, cancel := context.WithTimeout(n.reporting, reportTimeout)
 	defer cancel()
+	apply := n.replica.ApplyLate
+	n.mu.Lock()
+	if n.stopping { // there may be no later
+		apply = n.replica.Apply
+	}
+	n.mu.Unlock()
 	// The key makes a second report of the same recording harmless. What is another
 	// node's was copied here; it may be shorter than what that node reported.
 	key := "recording/" + m.RecordingID
 	if m.Node != n.cfg.Name {
 		key += "/" + n.cfg.Name
 	}
-	_, err = n.replica.ApplyLate(ctx, key, call.RecordingClosed{Tenant: m.Tenant, ID: m.RecordingID, Body: body})
+	_, err = apply(ctx, key, call.RecordingClosed{Tenant: m.Tenant, ID: m.RecordingID, Body: body})
 	if err == nil {
 		err = recording.Reported(m)
 	}
