@@ -233,6 +233,11 @@ func (s *photographer) desktop(ctx context.Context, tn *tenant, ua *carrier.Carr
 	p := openDesktop(ctx, s.t, s.browser, s.c, "cleo@"+tn.domain)
 	_, _, _ = p.answer(ctx, s.t, time.Time{}) // who has waited since the day was made
 	s.inAll(ctx, p, "talking", func() {})
+	s.inAll(ctx, p, "passing-on", func() {
+		p.press(ctx, s.t, "t")
+		p.wait(ctx, s.t, testid("transfer-queue"))
+	})
+	p.press(ctx, s.t, "Escape")
 	p.click(ctx, s.t, testid("hold"))
 	s.inAll(ctx, p, "held", func() {})
 	p.click(ctx, s.t, testid("hangup"))

@@ -25,5 +25,7 @@ export default defineConfig({
     include: ['src/**/*.test.{ts,tsx}'],
     setupFiles: ['src/app/test-setup.ts'],
     pool: 'threads',
+    // A busy machine is slow; what hangs is found all the same.
+    testTimeout: 60_000,
   },
 })

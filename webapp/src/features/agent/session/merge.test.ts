@@ -43,6 +43,31 @@ describe('two nodes as one', () => {
     expect(merged(m).calls).toEqual([])
   })
 
+  it('shows a call that was passed on and comes back', () => {
+    const at = (ms: number) => timestampFromMs(ms)
+    const talk = (rev: number, ms: number) => call(CallState.TALKING, rev, { talkingSince: at(ms) })
+    const offer = (rev: number, ms: number) => call(CallState.OFFERED, rev, { offeredAt: at(ms) })
+    const wrapUp = (rev: number, ms: number) => call(CallState.WRAP_UP, rev, { talkingSince: at(ms) })
+    let m = take(take(emptyMerge, a, snapshot({})), b, snapshot({}))
+    const shown = () => merged(m).calls.map(({ state, rev }) => [state, rev])
+    m = take(take(m, a, talk(5, 1_000)), b, talk(5, 1_000))
+    m = take(take(m, a, wrapUp(90, 1_000)), a, call(CallState.ENDED, 91))
+    m = take(m, b, wrapUp(90, 1_000))
+    expect(shown()).toEqual([])
+    m = take(m, a, offer(9, 2_000))
+    expect(shown()).toEqual([['offered', 9]])
+    m = take(take(m, b, call(CallState.ENDED, 91)), b, offer(9, 2_000))
+    m = take(m, b, talk(10, 3_000))
+    expect(shown()).toEqual([['talking', 10]])
+    // At once after the talk, between two looks of the stream.
+    m = take(m, b, wrapUp(95, 3_000))
+    expect(shown()).toEqual([['wrap_up', 95]])
+    m = take(m, b, offer(12, 4_000))
+    expect(shown()).toEqual([['offered', 12]])
+    m = take(m, a, talk(10, 3_000))
+    expect(shown()).toEqual([['offered', 12]])
+  })
+
   it('shows a call that is offered again after it was declined', () => {
     let m = take(emptyMerge, a, snapshot({}))
     m = take(m, a, call(CallState.OFFERED, 3))

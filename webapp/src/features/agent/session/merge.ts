@@ -34,14 +34,26 @@ export interface Merge {
   tick: number
 }
 
-/** A call's place in its own story. Its wrap-up counts revisions of its own and comes after all others. */
+/**
+ * A call's place in its own story. A wrap-up counts revisions of its own: it comes after the talk it is of, and before what begins
+ * later, when the caller was passed on and comes back.
+ */
 export interface Place {
   wrapUp: boolean
   rev: number
+  /** Site time at which the offer or the talk began. */
+  since: number
 }
 
-const placeOf = (call: CallView): Place => ({ wrapUp: call.state === 'wrap_up', rev: call.rev })
-const before = (a: Place, b: Place): boolean => (a.wrapUp === b.wrapUp ? a.rev < b.rev : b.wrapUp)
+function placeOf({ state, rev, offeredAt, talkingSince }: CallView): Place {
+  if (state === 'wrap_up') return { wrapUp: true, rev, since: talkingSince ?? Number.POSITIVE_INFINITY }
+  return { wrapUp: false, rev, since: (state === 'offered' ? offeredAt : talkingSince) ?? 0 }
+}
+
+function before(a: Place, b: Place): boolean {
+  if (a.wrapUp === b.wrapUp) return a.rev < b.rev
+  return a.wrapUp ? a.since < b.since : b.since >= a.since
+}
 
 export const emptyMerge: Merge = { sources: {}, ended: {}, tick: 0 }
 
@@ -71,7 +83,7 @@ export function take(merge: Merge, url: string, body: Body, at = 0): Merge {
       if (call.state === 'ended') {
         source.calls = others
         // The end itself does not say whether it is that of the call or of its wrap-up.
-        ended = remember(ended, call.id, { wrapUp: held?.state === 'wrap_up', rev: call.rev })
+        ended = remember(ended, call.id, { ...placeOf(held ?? call), rev: call.rev })
       } else if (!held || !before(placeOf(call), placeOf(held))) {
         source.calls = [...others, call]
       }

@@ -4,8 +4,9 @@ import { SiteClock } from './clock'
 import { CredentialStore, takeHandover } from './credentials'
 import { uuidv7 } from './ids'
 import type { AgentView } from './model'
-import { statsNow } from './model'
-import { fakeStorage } from './testing'
+import { callView, statsNow } from './model'
+import { stillMuted } from './state'
+import { CallState, callAt, callId, fakeStorage } from './testing'
 
 it('backs off from 200 ms to 2 s, to 10 s after a minute, and starts anew after a success', () => {
   let now = 0
@@ -66,4 +67,14 @@ it('counts the state in progress on, from when the site last counted', () => {
   expect(statsNow(stats, agent('talking', 4_000), 12_000).talk).toBe(7_000)
   expect(statsNow(stats, agent('ready', 11_000), 12_000)).toMatchObject({ talk: 5_000, ready: 8_000 })
   expect(statsNow(stats, agent('offline', 11_000), 12_000)).toEqual(stats)
+})
+
+it('forgets the mute with the talk it was for', () => {
+  const calls = (state: CallState) => [callView(callAt(state, 1))]
+  expect(stillMuted(callId, [])).toBe(callId) // not known yet, after a reload
+  expect(stillMuted(callId, calls(CallState.TALKING))).toBe(callId)
+  expect(stillMuted(callId, calls(CallState.HELD))).toBe(callId)
+  expect(stillMuted(callId, calls(CallState.WRAP_UP))).toBeUndefined()
+  expect(stillMuted(callId, calls(CallState.OFFERED))).toBeUndefined()
+  expect(stillMuted('other', calls(CallState.WRAP_UP))).toBe('other')
 })

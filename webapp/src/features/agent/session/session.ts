@@ -11,7 +11,17 @@ import type { CredentialStore, Credentials } from './credentials'
 import { Links } from './links'
 import { emptyMerge, lose, type Merge, merged, take, takeAnswer } from './merge'
 import { type IceServerView, millis, nodeViews, type TargetsView, targetsView } from './model'
-import { type AudioView, firstState, type LegWish, legWishes, type Pending, type SessionState, settled, silentAudio } from './state'
+import {
+  type AudioView,
+  firstState,
+  type LegWish,
+  legWishes,
+  type Pending,
+  type SessionState,
+  settled,
+  silentAudio,
+  stillMuted,
+} from './state'
 import type { AgentClient } from './stream'
 import { faultViewOf, Tabs } from './tabs'
 import type { Timer } from './timer'
@@ -297,6 +307,7 @@ export class AgentSession {
       links: this.#links.urls.map((url) => ({ url, name: names.get(url) ?? url, alive: this.#merge.sources[url]?.alive ?? false })),
       clockOffset: Math.abs(this.clock.offset - before.clockOffset) > 20 ? this.clock.offset : before.clockOffset,
       pending: settled(before.pending, view.calls),
+      muted: stillMuted(before.muted, view.calls),
       statePending: before.statePending,
       lostOffer: this.#lostOffer(before, view.calls, now) ?? before.lostOffer,
     })

@@ -116,6 +116,12 @@ export function legWishes({ calls, pending, muted }: Pick<SessionState, 'calls' 
   })
 }
 
+/** The muted call, for as long as this talk lasts: the caller who comes back later hears the agent. */
+export function stillMuted(muted: string | undefined, calls: CallView[]): string | undefined {
+  const state = calls.find(({ id }) => id === muted)?.state
+  return state === 'wrap_up' || state === 'offered' ? undefined : muted
+}
+
 /** Drops what was asked for once the site's state has it. */
 export function settled(pending: Record<string, Pending>, calls: CallView[]): Record<string, Pending> {
   const left: Record<string, Pending> = {}
