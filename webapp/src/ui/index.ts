@@ -75,7 +75,7 @@ export {
 } from './form'
 export { Box, Clip, Columns, Facts, Meta, Page, type PageProps, PageSkeleton, Row, Section, SideBySide, Stack } from './layout'
 export { LiveLog, type LogLine } from './live-log'
-export { done, failed } from './notify'
+export { done, explain, failed } from './notify'
 export { occupied } from './occupied'
 export { Outline, type OutlineItem } from './outline'
 export { SidePanel } from './panel'

@@ -186,6 +186,26 @@ describe('the desktop', () => {
     expect(document.body.textContent).toContain('The queue is full.')
   })
 
+  it('says in the picker that the site does not answer, and keeps what was known', async () => {
+    await talking()
+    const node = site.node('http://n1')
+    let down = false
+    node.answer = () => {
+      if (down) throw new ConnectError('away', Code.FailedPrecondition)
+      return { queues: [{ id: 'q2', name: 'Billing', waiting: 9, ready: 0 }] }
+    }
+    await key('t')
+    await settle(50)
+    expect(screen.queryByTestId('transfer-stale')).toBeNull()
+    down = true
+    await settle(1_100)
+    expect(screen.getByTestId('transfer-stale')).toBeTruthy()
+    expect(screen.getByTestId('transfer-queue')).toBeTruthy()
+    down = false
+    await settle(1_100)
+    expect(screen.queryByTestId('transfer-stale')).toBeNull()
+  })
+
   it('explains the offer that was missed', async () => {
     await open()
     site.send({ case: 'call', value: offered() })

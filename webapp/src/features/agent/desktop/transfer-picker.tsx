@@ -49,7 +49,7 @@ function Targets({ onChoose }: { onChoose: (to: TransferTarget) => void }) {
   const { t } = useLingui()
   const [query, setQuery] = useState('')
   const [asked] = useDebouncedValue(query.trim(), typedFor)
-  const targets = useTargets(asked, true)
+  const { targets, stale } = useTargets(asked, true)
   const combobox = useCombobox({ opened: true })
   const { selectFirstOption, updateSelectedOptionIndex } = combobox
   const list = useRef<HTMLDivElement>(null)
@@ -81,6 +81,11 @@ function Targets({ onChoose }: { onChoose: (to: TransferTarget) => void }) {
         />
       </Combobox.EventsTarget>
       <div className={classes.targets} ref={list} data-testid="transfer-targets">
+        {stale && (
+          <p className={classes.quiet} role="status" data-testid="transfer-stale">
+            <Trans>The site does not answer just now. It is asked again each second.</Trans>
+          </p>
+        )}
         {targets ? <Found targets={targets} query={asked} /> : <Skeleton rows={3} />}
       </div>
     </Combobox>

@@ -1,7 +1,6 @@
-import { notifications } from '@mantine/notifications'
 import { createContext, useContext, useMemo } from 'react'
 import { useStore } from 'zustand'
-import { useNow } from '@/ui'
+import { explain as show, useNow } from '@/ui'
 import type { Command } from '../session/commands'
 import type { AgentSession } from '../session/session'
 import type { SessionState } from '../session/state'
@@ -22,9 +21,7 @@ export function useAgent<T>(select: (state: SessionState) => T): T {
 
 /** Shows why something the agent asked for did not happen. */
 export function explain(error: unknown): void {
-  const fault = faultViewOf(error)
-  const reference = fault.reference ? ` (${fault.reference})` : ''
-  notifications.show({ title: fault.message, message: `${fault.action}${reference}`, color: 'red', autoClose: 12_000 })
+  show(faultViewOf(error))
 }
 
 /** Sends commands. A failure is explained here; the answer says whether it worked. */
