@@ -215,13 +215,18 @@ describe('commands', () => {
     return tab
   }
 
-  it('opens the audio with the click, before the node has answered', async () => {
+  it('asks the node first, then opens the audio, before the node has answered', async () => {
     const tab = await ringing()
     expect(tab.wishes()).toEqual([{ callId, nodeUrl: 'http://n2', open: false, speak: false }])
     const node = site.node('http://n2')
-    node.answer = () => callAt(CallState.TALKING, 4, { nodeUrl: 'http://n2' })
+    let answer: (call: unknown) => void = () => undefined
+    node.answer = () => new Promise((resolve) => (answer = resolve))
     const done = tab.session.run({ name: 'accept', callId })
-    expect(tab.wishes()).toMatchObject([{ open: true, speak: true }])
+    expect(tab.wishes()).toMatchObject([{ open: false, speak: false }])
+    await vi.waitFor(() => expect(tab.wishes()).toMatchObject([{ open: true, speak: true }]))
+    expect(node.commands).toMatchObject([{ name: 'accept' }])
+    expect(tab.state().calls).toMatchObject([{ state: 'offered' }])
+    answer(callAt(CallState.TALKING, 4, { nodeUrl: 'http://n2' }))
     await settle()
     await done
     expect(tab.state()).toMatchObject({ calls: [{ state: 'talking' }], pending: {} })

@@ -24,7 +24,7 @@ import {
 } from './state'
 import type { AgentClient } from './stream'
 import { faultViewOf, Tabs } from './tabs'
-import type { Timer } from './timer'
+import { nextTask, type Timer } from './timer'
 
 /** The audio of the calls, as the session drives it. */
 export interface AudioPort {
@@ -337,9 +337,15 @@ export class AgentSession {
   async #run(command: Command): Promise<void> {
     if (!this.#credentials) throw new ConnectError('signed out', Code.Unauthenticated)
     if (command.name === 'mute') return this.#mute(command)
+    const answered = execute(command, this.#route(), this.config.timer)
+    if (command.name === 'accept') {
+      // The caller waits: the request leaves before the page is drawn anew.
+      answered.catch(() => undefined) // told below
+      await nextTask()
+    }
     this.#ask(command)
     try {
-      const answer = await execute(command, this.#route(), this.config.timer)
+      const answer = await answered
       if (command.name === 'sign_out') return this.#end('signed_out')
       this.#merge = takeAnswer(this.#merge, answer)
       this.#forgetAsked(command, true)

@@ -49,6 +49,18 @@ export function workerTimer(): Timer {
   }
 }
 
+/** Resolves when all that is due before the browser may draw again has run; not held back in a hidden tab either. */
+export function nextTask(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel()
+    port1.onmessage = () => {
+      port1.close()
+      resolve()
+    }
+    port2.postMessage(undefined)
+  })
+}
+
 /** Resolves after ms, at once when the signal fires. */
 export function wait(timer: Timer, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
