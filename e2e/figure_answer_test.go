@@ -29,35 +29,83 @@ func TestFigureAnswer(t *testing.T) {
 	if _, err := c.Invite(ctx, tn.owner, "ada@"+tn.domain, "Ada", "agent"); err != nil {
 		t.Fatal(err)
 	}
-	b := browser(ctx, t, 1000, 400)
+	b := browser(ctx, t, 1000, 400, 700)
 	agent := openDesktop(ctx, t, b, c, "ada@"+tn.domain)
-	var toAgent, toCaller, both, legs []time.Duration
+	var toAgent, toCaller, both, legs, path, asked, told []time.Duration
 	for i := range *answerCalls {
 		began := time.Now()
 		call := tn.dial(ctx, t, ua, i%len(c.Nodes), tone(400))
 		_, card, clicked := agent.answer(ctx, t, began)
 		leg := agent.event(ctx, t, began, "a leg", func(e harness.PageEvent) bool { return e.Event == "leg" && e.What == "connected" })
 		heard := agent.event(ctx, t, clicked, "hears 400 Hz", func(e harness.PageEvent) bool { return e.Event == "hears" && e.Tone == 400 })
-		agentHears := heard.Time().Sub(clicked)
+		agentHears, first := heard.Time().Sub(clicked), time.UnixMilli(heard.First).Sub(clicked)
+		late, made := heard.Late, agent.received(ctx, t)
 		var callerHears time.Duration
 		eventually(ctx, t, "the caller hears the agent", func() error {
 			at, ok := firstTone(call.Heard(), 1000, clicked)
 			callerHears = at.Sub(clicked)
 			return notYet(ok)
 		})
+		// What the way from the carrier to the agent's ear takes when nothing is
+		// answered: the caller says something else while both talk.
+		said := <-call.Say(tone(700))
+		heard = agent.event(ctx, t, said, "hears 700 Hz", func(e harness.PageEvent) bool { return e.Event == "hears" && e.Tone == 700 })
+		path = append(path, heard.Time().Sub(said))
+		began, ended := agent.accepting(ctx, t)
+		asked, told = append(asked, began.Sub(clicked)), append(told, ended.Sub(clicked))
 		toAgent, toCaller = append(toAgent, agentHears), append(toCaller, callerHears)
 		both, legs = append(both, max(agentHears, callerHears)), append(legs, leg.Time().Sub(card))
-		t.Logf("answer %d at %s: agent hears after %s, caller after %s; leg %s after the card", i, c.Nodes[i%len(c.Nodes)].Name, agentHears, callerHears, leg.Time().Sub(card))
+		t.Logf("answer %d at %s: agent hears after %s, caller after %s; asked after %s, told after %s; the way takes %s; leg %s after the card; a first moment after %s, output %d ms late; %s",
+			i, c.Nodes[i%len(c.Nodes)].Name, agentHears, callerHears, asked[i], told[i], path[i], leg.Time().Sub(card), first, late, made)
 		call.Hangup(ctx)
 		agent.wrapsUp(ctx, t)
 	}
 	for name, list := range map[string][]time.Duration{
 		"answer_to_audio": both, "answer_to_agent_hears": toAgent, "answer_to_caller_hears": toCaller, "leg_after_card": legs,
+		"answer_to_request": asked, "answer_to_response": told, "talking_to_agent_hears": path,
 	} {
 		t.Logf("FIGURE %s_p50_ms %d ms", name, quantile(list, 0.5).Milliseconds())
 		t.Logf("FIGURE %s_p95_ms %d ms", name, quantile(list, 0.95).Milliseconds())
 	}
 	figureDisk(ctx, t, c)
+}
+
+// accepting is when the page sent its newest Accept, and when it had the answer,
+// which comes once the answer is committed; the audio is joined before.
+func (p *person) accepting(ctx context.Context, t *testing.T) (began, ended time.Time) {
+	t.Helper()
+	var ms [2]float64
+	err := p.Do(ctx, "run", harness.Args{"code": `(() => {
+		const e = performance.getEntriesByType('resource').findLast(({ name }) => name.endsWith('/Accept'))
+		performance.clearResourceTimings()
+		return [performance.timeOrigin + e.startTime, performance.timeOrigin + e.responseEnd]
+	})()`}, &ms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(ms float64) time.Time { return time.UnixMicro(int64(ms * 1000)) }
+	return at(ms[0]), at(ms[1])
+}
+
+// received says what the browser has made of the packets of the newest leg.
+func (p *person) received(ctx context.Context, t *testing.T) string {
+	t.Helper()
+	var s struct {
+		Packets   int     `json:"packetsReceived"`
+		Discarded int     `json:"packetsDiscarded"`
+		Concealed float64 `json:"concealedSamples"`
+		Silent    float64 `json:"silentConcealedSamples"`
+		Inserted  float64 `json:"insertedSamplesForDeceleration"`
+		Removed   float64 `json:"removedSamplesForAcceleration"`
+		Delay     float64 `json:"jitterBufferDelay"`
+		Emitted   float64 `json:"jitterBufferEmittedCount"`
+		Jitter    float64 `json:"jitter"`
+	}
+	if err := p.Do(ctx, "run", harness.Args{"code": "__received()"}, &s); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%d packets, %d discarded, samples concealed %.0f, in silence %.0f, inserted %.0f, removed %.0f; held %.0f ms, jitter %.0f ms",
+		s.Packets, s.Discarded, s.Concealed, s.Silent, s.Inserted, s.Removed, 1000*s.Delay/max(1, s.Emitted), 1000*s.Jitter)
 }
 
 func notYet(ok bool) error {

@@ -14,13 +14,73 @@
     devices.getUserMedia = (wish) => open(wish?.audio ? { ...wish, audio: { ...(wish.audio === true ? {} : wish.audio), ...raw } } : wish)
   }
 
-  // A tone is heard once it fills half of the window, which is looked at each 5 ms: what is told comes 5 to 11 ms after the
-  // sound. It has to last a moment to count, and counts from its beginning.
+  // A tone is heard once it fills half of the window, which moves on with each 10 ms that the browser gives out: what is told
+  // comes 5 to 15 ms after the sound. It has to last a moment to count, and counts from its beginning. A worker listens: the
+  // page's own thread is busiest when somebody answers. How late the browser was with it is told too, against what it gave out
+  // soonest.
   const windowSize = 512 // 10.7 ms at 48 kHz
-  const lookEvery = 5
   const lasts = 60
 
-  const legs = []
+  /** Of samples: loudness, and how much of it is the tone, in dB of full scale. */
+  function measure(samples, hz, rate) {
+    const n = samples.length
+    let power = 0
+    let re = 0
+    let im = 0
+    for (let i = 0; i < n; i++) {
+      const w = 1 - Math.cos((2 * Math.PI * i) / n) // Hann, unit gain
+      const phase = (2 * Math.PI * hz * i) / rate
+      power += samples[i] ** 2
+      re += samples[i] * w * Math.cos(phase)
+      im += samples[i] * w * Math.sin(phase)
+    }
+    const db = (p) => Math.round(100 * Math.log10(p + 1e-12)) / 10
+    return { all: db(power / n), tone: db((2 * (re * re + im * im)) / (n * n)) }
+  }
+
+  /** Runs in the worker: tells when a tone begins and ends in what a track gives out. */
+  async function listener({ data: { readable, watched, windowSize, lasts } }) {
+    const now = () => Math.round(performance.timeOrigin + performance.now())
+    const samples = new Float32Array(windowSize)
+    const heard = {}
+    const turned = {} // since when it is the other way
+    const first = {} // when it was the other way for the first time, be it for a moment
+    let played = 0 // ms
+    let behind = Infinity
+    const reader = readable.getReader()
+    for (;;) {
+      const { done, value: audio } = await reader.read()
+      if (done) break
+      const fresh = new Float32Array(audio.numberOfFrames)
+      audio.copyTo(fresh, { planeIndex: 0, format: 'f32-planar' })
+      const rate = audio.sampleRate
+      audio.close()
+      played += (1000 * fresh.length) / rate
+      behind = Math.min(behind, now() - played)
+      const at = now()
+      const late = Math.round(at - played - behind)
+      samples.set(samples.subarray(Math.min(fresh.length, windowSize)))
+      const part = fresh.subarray(Math.max(0, fresh.length - windowSize))
+      samples.set(part, windowSize - part.length)
+      for (const hz of watched) {
+        const { all, tone } = measure(samples, hz, rate)
+        const is = all > -35 && tone > all - 3
+        if (is === (heard[hz] ?? false)) {
+          delete turned[hz]
+          continue
+        }
+        first[hz] ??= at
+        turned[hz] ??= { at, all, tone, first: first[hz], late }
+        if (at - turned[hz].at < lasts) continue
+        heard[hz] = is
+        postMessage({ event: is ? 'hears' : 'deaf', hz, ...turned[hz] })
+        delete turned[hz]
+        delete first[hz]
+      }
+    }
+    for (const hz of watched) if (heard[hz]) postMessage({ event: 'deaf', hz, at: now() })
+  }
+
   const peers = []
   const Native = window.RTCPeerConnection
   window.RTCPeerConnection = class extends Native {
@@ -32,62 +92,29 @@
     }
   }
 
-  let context
+  const ear = URL.createObjectURL(new Blob([`${measure}\nonmessage = ${listener}`], { type: 'text/javascript' }))
   function listen(track) {
-    context ??= new AudioContext({ sampleRate: 48000 })
-    void context.resume()
-    const analyser = context.createAnalyser()
-    analyser.fftSize = windowSize
-    context.createMediaStreamSource(new MediaStream([track])).connect(analyser)
-    legs.push({ track, analyser, samples: new Float32Array(analyser.fftSize) })
+    const worker = new Worker(ear)
+    worker.onmessage = ({ data }) => tell(data)
+    const { readable } = new MediaStreamTrackProcessor({ track, maxBufferSize: 200 })
+    worker.postMessage({ readable, watched, windowSize, lasts }, [readable])
   }
 
-  /** Loudness of the newest leg, and how much of it is the tone, in dB of full scale. */
-  function measure(hz) {
-    const leg = legs.findLast(({ track }) => track.readyState === 'live')
-    if (!leg) return { all: -120, tone: -120 }
-    leg.analyser.getFloatTimeDomainData(leg.samples)
-    const n = leg.samples.length
-    let power = 0
-    let re = 0
-    let im = 0
-    for (let i = 0; i < n; i++) {
-      const w = 1 - Math.cos((2 * Math.PI * i) / n) // Hann, unit gain
-      const phase = (2 * Math.PI * hz * i) / context.sampleRate
-      power += leg.samples[i] ** 2
-      re += leg.samples[i] * w * Math.cos(phase)
-      im += leg.samples[i] * w * Math.sin(phase)
-    }
-    const db = (p) => Math.round(100 * Math.log10(p + 1e-12)) / 10
-    return { all: db(power / n), tone: db((2 * (re * re + im * im)) / (n * n)) }
-  }
-
-  const heard = {}
-  const turned = {} // since when it is the other way
-  setInterval(() => {
-    for (const hz of watched) {
-      const { all, tone } = measure(hz)
-      const is = all > -35 && tone > all - 3
-      if (is === (heard[hz] ?? false)) {
-        delete turned[hz]
-        continue
-      }
-      turned[hz] ??= { at: now(), all, tone }
-      if (now() - turned[hz].at < lasts) continue
-      heard[hz] = is
-      tell({ event: is ? 'hears' : 'deaf', hz, ...turned[hz] })
-      delete turned[hz]
-    }
-  }, lookEvery)
-  window.__hears = (hz) => ({ ...measure(hz), legs: legs.length })
+  const newest = () => peers.findLast(({ connectionState }) => connectionState === 'connected')
 
   /** The way the newest connection's packets take: the addresses of the pair in use at both ends. */
   window.__way = async () => {
-    const stats = await peers.findLast(({ connectionState }) => connectionState === 'connected')?.getStats()
+    const stats = await newest()?.getStats()
     const pair = stats && [...stats.values()].find(({ type, state, nominated }) => type === 'candidate-pair' && nominated && state === 'succeeded')
     if (!pair) return null
     const end = ({ candidateType, address, port, protocol, relayProtocol }) => ({ candidateType, address, port, protocol, relayProtocol })
     return { local: end(stats.get(pair.localCandidateId)), remote: end(stats.get(pair.remoteCandidateId)) }
+  }
+
+  /** What the browser made of what arrived over the newest connection (W3C webrtc-stats, inbound-rtp). */
+  window.__received = async () => {
+    const stats = await newest()?.getStats()
+    return stats && [...stats.values()].find(({ type }) => type === 'inbound-rtp')
   }
 
   addEventListener(

@@ -6,6 +6,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -143,6 +144,10 @@ func (c *Call) Hangup(ctx context.Context) {
 
 // Press sends keys as RFC 4733 events.
 func (c *Call) Press(keys string) { c.media.press(keys) }
+
+// Say says something else in a loop from the next packet on; the channel gets
+// the time when that was sent.
+func (c *Call) Say(audio []byte) <-chan time.Time { return c.media.say(audio) }
 
 // Heard is what came in so far.
 func (c *Call) Heard() Heard { return c.media.heard() }

@@ -44,6 +44,12 @@ type media struct {
 	remote netip.AddrPort
 	in     Heard
 	keys   []byte
+	next   *saying // to be said from the next packet on
+}
+
+type saying struct {
+	audio []byte
+	began chan time.Time // gets when the first packet was sent
 }
 
 func newMedia(audio []byte) (*media, error) {
@@ -106,6 +112,14 @@ func (m *media) press(keys string) {
 	m.mu.Lock()
 	m.keys = append(m.keys, keys...)
 	m.mu.Unlock()
+}
+
+func (m *media) say(audio []byte) <-chan time.Time {
+	next := &saying{audio: audio, began: make(chan time.Time, 1)}
+	m.mu.Lock()
+	m.next = next
+	m.mu.Unlock()
+	return next.began
 }
 
 func (m *media) heard() Heard {
@@ -199,6 +213,14 @@ func (s *sender) tick() {
 	if s.key != 0 {
 		s.event()
 		return
+	}
+	s.m.mu.Lock()
+	next := s.m.next
+	s.m.next = nil
+	s.m.mu.Unlock()
+	if next != nil {
+		s.m.audio, s.at = next.audio, 0
+		defer func() { next.began <- time.Now() }()
 	}
 	payload := make([]byte, frame)
 	for i := range payload {

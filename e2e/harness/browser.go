@@ -47,7 +47,9 @@ type BrowserOptions struct {
 type PageEvent struct {
 	Page  string  `json:"page"`
 	Event string  `json:"event"`
-	At    int64   `json:"at"` // Unix milliseconds
+	At    int64   `json:"at"`    // Unix milliseconds
+	First int64   `json:"first"` // of a tone: when it was there first, be it for a moment
+	Late  int64   `json:"late"`  // of a tone: milliseconds the browser was late with it
 	Tone  int     `json:"hz"`
 	What  string  `json:"what"`
 	Call  string  `json:"call"`
