@@ -18,7 +18,7 @@ export interface Line {
 interface PlotProps {
   /** Read out in place of the picture. */
   label: string
-  /** Milliseconds. */
+  /** Milliseconds; each value is of the time from there to the next. */
   times: number[]
   lines: Line[]
   zone: string
@@ -42,7 +42,7 @@ export function Plot({ label, times, lines, zone, max }: PlotProps) {
     if (!element) return
     const draw = () => {
       plot.current?.destroy()
-      const options = optionsOf(element, drawn.current.lines, { scheme, locale: i18n.locale, zone, max })
+      const options = optionsOf(element, drawn.current, { scheme, locale: i18n.locale, zone, max })
       plot.current = new uPlot(options, dataOf(drawn.current), element)
     }
     // A canvas takes neither a font that comes late nor a new size by itself.
@@ -68,6 +68,9 @@ const dataOf = ({ times, lines }: Pick<PlotProps, 'times' | 'lines'>): uPlot.Ali
   ...lines.map(({ values }) => values.map((value) => value ?? null)),
 ]
 
+/** Seconds from one time to the next. */
+const lengthOf = ([first = 0, second = first]: number[]) => (second - first) / 1000
+
 interface Look {
   scheme: 'light' | 'dark'
   locale: string
@@ -75,7 +78,11 @@ interface Look {
   max?: number
 }
 
-function optionsOf(element: HTMLElement, lines: Line[], { scheme, locale, zone, max }: Look): uPlot.Options {
+function optionsOf(
+  element: HTMLElement,
+  { times, lines }: Pick<PlotProps, 'times' | 'lines'>,
+  { scheme, locale, zone, max }: Look,
+): uPlot.Options {
   const { line, text3 } = tokensOf(scheme)
   const style = getComputedStyle(element)
   const size = Number.parseFloat(style.fontSize)
@@ -90,7 +97,11 @@ function optionsOf(element: HTMLElement, lines: Line[], { scheme, locale, zone, 
     // Room for the last hour's name, which is centred below its line.
     padding: [size * 0.5, size * 1.75, 0, 0],
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
-    scales: { y: { range: (_, __, most) => [0, max ?? Math.max(4, Math.ceil(most * 1.1))] } },
+    scales: {
+      // To the end of the last one: a bar stands right of its time, and the newest is the one people look for.
+      x: { range: (_, from, to) => [from, to + lengthOf(times)] },
+      y: { range: (_, __, most) => [0, max ?? Math.max(4, Math.ceil(most * 1.1))] },
+    },
     axes: [
       {
         ...axis,
