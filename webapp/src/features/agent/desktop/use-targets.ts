@@ -5,19 +5,18 @@ import { useSession } from './use-agent'
 const askEvery = 1_000
 
 interface Targets {
-  /** Undefined until the first answer, and while nothing is to be shown. */
+  /** Undefined until the first answer. */
   targets?: TargetsView
   /** The site did not answer last time: what is shown may have changed. */
   stale: boolean
 }
 
 /** Who a caller can be passed to, as it changes. */
-export function useTargets(query: string, wanted: boolean): Targets {
+export function useTargets(query: string): Targets {
   const session = useSession()
   const [targets, setTargets] = useState<TargetsView>()
   const [stale, setStale] = useState(false)
   useEffect(() => {
-    if (!wanted) return setTargets(undefined)
     let over = false
     let timer: ReturnType<typeof setTimeout>
     const ask = async () => {
@@ -35,6 +34,6 @@ export function useTargets(query: string, wanted: boolean): Targets {
       over = true
       clearTimeout(timer)
     }
-  }, [session, query, wanted])
+  }, [session, query])
   return { targets, stale }
 }
