@@ -51,7 +51,7 @@ func (s *Service) loadCall(ctx context.Context, tenant int64, call string) (*rec
 	}
 	whole := &recfile.Recording{}
 	for i, p := range parts {
-		rec, err := s.load(ctx, tenant, call, p.ID)
+		rec, err := s.decrypt(ctx, tenant, p)
 		if err != nil {
 			return nil, err
 		}

@@ -51,10 +51,14 @@ func (s *Service) load(ctx context.Context, tenant int64, call, id string) (*rec
 	if err != nil {
 		return nil, err
 	}
+	return s.decrypt(ctx, tenant, r)
+}
+
+func (s *Service) decrypt(ctx context.Context, tenant int64, r recordingRow) (*recfile.Recording, error) {
 	if r.Status != "stored" {
 		return nil, fault.New(fault.Conflict, "fault.recording."+r.Status).WithRetry(5 * time.Second)
 	}
-	file, err := s.files.open(tenant, id)
+	file, err := s.files.open(tenant, r.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -64,7 +64,10 @@ func newClockWatch(r *Replica) *clockWatch {
 // run compares until the replica stops: each fourth beat, faster at first.
 func (w *clockWatch) run() {
 	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	w.r.wg.Go(func() {
+		<-w.r.stopping
+		cancel()
+	})
 	stop := w.r.WatchLeader(func(string, bool) { w.poke() })
 	defer stop()
 	beat := w.r.cfg.Timing.Beat
@@ -99,15 +102,6 @@ func (w *clockWatch) poke() {
 func (w *clockWatch) ask(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, clock.MaxRTT)
 	defer cancel()
-	stop := make(chan struct{})
-	defer close(stop)
-	go func() {
-		select {
-		case <-w.r.stopping:
-			cancel()
-		case <-stop:
-		}
-	}()
 	var wg sync.WaitGroup
 	for _, name := range w.r.peers.names() {
 		if p, _ := w.r.peers.get(name); !p.Up {
