@@ -23,7 +23,7 @@ import (
 // prompt is in force. The node that leads next plays it, and so does one that was
 // down all the while, which can have it from that node alone.
 func TestConfigurationOutlivesItsLeader(t *testing.T) {
-	ctx := testContext(t, 3*time.Minute)
+	ctx := testContext(t, patience)
 	c, ua := ownCluster(ctx, t, "config", 3, "ordinary")
 	tn := newTenant(ctx, t, c)
 	eventually(ctx, t, "all nodes vote", func() error { return wholeGroup(ctx, c) })
@@ -62,7 +62,7 @@ func TestConfigurationOutlivesItsLeader(t *testing.T) {
 // TestNewLeaderActivates: the leader dies while a prompt is on its way; it comes
 // into force all the same.
 func TestNewLeaderActivates(t *testing.T) {
-	ctx := testContext(t, 3*time.Minute)
+	ctx := testContext(t, patience)
 	c, ua := ownCluster(ctx, t, "config-lead", 3, "ordinary")
 	tn := newTenant(ctx, t, c)
 	eventually(ctx, t, "all nodes vote", func() error { return wholeGroup(ctx, c) })

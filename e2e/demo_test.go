@@ -57,7 +57,7 @@ func TestDemo(t *testing.T) {
 	ctx := testContext(t, patience)
 	d := &demoRun{dir: t.TempDir()}
 	t.Cleanup(func() { d.end(t) })
-	d.start(ctx, t)
+	d.start(t)
 	first := d.endpoints(ctx, t)
 	d.rolesSignIn(ctx, t, first)
 	d.everyNodeTakesCalls(ctx, t, first)
@@ -68,7 +68,7 @@ func TestDemo(t *testing.T) {
 
 	d.signal(t, syscall.SIGINT)
 	d.ended(ctx, t)
-	d.start(ctx, t)
+	d.start(t)
 	second := d.endpoints(ctx, t)
 	if second.Web != first.Web || second.Number != first.Number || fmt.Sprint(second.SIP) != fmt.Sprint(first.SIP) {
 		t.Errorf("the second start is at other addresses: %+v, first %+v", second, first)
@@ -78,7 +78,7 @@ func TestDemo(t *testing.T) {
 	// Killed, it leaves its programs to the kernel; the next one waits for them.
 	d.signal(t, syscall.SIGKILL)
 	<-d.done
-	d.start(ctx, t, "DEMO_RESTART=off")
+	d.start(t, "DEMO_RESTART=off")
 	third := d.endpoints(ctx, t)
 	d.everyNodeTakesCalls(ctx, t, third)
 	d.nodeStaysAway(ctx, t, third)
@@ -91,14 +91,14 @@ func TestDemoInterrupted(t *testing.T) {
 	ctx := testContext(t, patience)
 	d := &demoRun{dir: t.TempDir()}
 	t.Cleanup(func() { d.end(t) })
-	d.start(ctx, t)
+	d.start(t)
 	eventually(ctx, t, "the cloud has begun", func() error {
 		_, err := os.Stat(filepath.Join(d.dir, ".demo", "site.made"))
 		return err
 	})
 	d.signal(t, syscall.SIGINT)
 	d.ended(ctx, t)
-	d.start(ctx, t)
+	d.start(t)
 	d.rolesSignIn(ctx, t, d.endpoints(ctx, t))
 	d.signal(t, syscall.SIGINT)
 	d.ended(ctx, t)
@@ -122,7 +122,7 @@ func (d *demoRun) command(env ...string) *exec.Cmd {
 	return cmd
 }
 
-func (d *demoRun) start(ctx context.Context, t *testing.T, env ...string) {
+func (d *demoRun) start(t *testing.T, env ...string) {
 	t.Helper()
 	var err error
 	if d.out, err = os.OpenFile(filepath.Join(d.dir, "out"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
@@ -140,9 +140,6 @@ func (d *demoRun) start(ctx context.Context, t *testing.T, env ...string) {
 		_ = d.out.Close()
 		close(done)
 	}()
-	if ctx.Err() != nil {
-		t.Fatal(ctx.Err())
-	}
 }
 
 // said is what the demo has printed.

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"trunkline/e2e/carrier"
 	"trunkline/e2e/harness"
@@ -19,7 +18,7 @@ import (
 // not come back. Both parts reach the cloud, the second follows the first, and
 // they play as one. When the node comes back after all, nothing is there twice.
 func TestRecordingOutlivesItsOwner(t *testing.T) {
-	ctx := testContext(t, 3*time.Minute)
+	ctx := testContext(t, patience)
 	c, ua := ownCluster(ctx, t, "recording", 3, "ordinary", func(o *harness.Options) {
 		o.NodeEnv = []string{"TRUNKLINE_RECORDING_TAKE_UP_AFTER=3s"}
 	})

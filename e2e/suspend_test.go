@@ -22,19 +22,15 @@ func TestSuspended(t *testing.T) {
 	}
 	tn := newTenant(ctx, t, c)
 	ada, bo := tn.desk(ctx, t, "ada", 1), tn.desk(ctx, t, "bo", 2)
+	running := tn.wait(ctx, t, ua, ada, 0)
 	ready(ctx, t, ada)
-	running := tn.dial(ctx, t, ua, 0, tone(400))
-	running.Press("1")
-	offer, err := ada.WaitCall(ctx, agentv1.CallState_CALL_STATE_OFFERED)
-	if err != nil {
-		t.Fatal(err)
-	}
+	offer := offered(ctx, t, ada, running)
 	leg, err := ada.Answer(ctx, offer, tone(1000))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer leg.Close()
-	eventually(ctx, t, "the caller hears the agent", func() error { return hears(running.Heard().Audio, 1000) })
+	talk(ctx, t, running.Call, leg, 400, 1000)
 
 	if _, err := admin.Console().SuspendTenant(ctx, &cloudv1.SuspendTenantRequest{Id: tn.owner.Tenant, Reason: "unpaid"}); err != nil {
 		t.Fatal(err)

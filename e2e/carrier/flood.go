@@ -18,10 +18,12 @@ type Flood struct {
 	done chan struct{}
 	wg   sync.WaitGroup
 
-	mu   sync.Mutex
-	sent int
-	got  Flooded
-	over map[string]bool // calls with a final answer
+	mu      sync.Mutex
+	sent    int
+	got     Flooded
+	over    map[string]bool // calls with a final answer
+	stopped bool
+	whole   chan struct{} // closed when it has stopped and all calls have one
 }
 
 // Flooded is what became of a flood's calls.
@@ -47,17 +49,31 @@ func StartFlood(nodes []string, to string, perSecond int) (*Flood, error) {
 		return nil, err
 	}
 	_ = conn.SetReadBuffer(4 << 20)
-	f := &Flood{to: to, conn: conn, done: make(chan struct{}), got: Flooded{Status: map[int]int{}}, over: map[string]bool{}}
+	f := &Flood{to: to, conn: conn, done: make(chan struct{}), got: Flooded{Status: map[int]int{}}, over: map[string]bool{}, whole: make(chan struct{})}
 	f.wg.Go(func() { f.call(addrs, perSecond) })
 	go f.read()
 	return f, nil
 }
 
-// Stop ends the calls and waits a moment for answers that are under way.
+// stopGrace is more than a node takes to decide: what has no answer then was lost.
+const stopGrace = 4 * time.Second
+
+// Stop ends the calls and waits for the answers that are under way.
 func (f *Flood) Stop() Flooded {
 	close(f.done)
 	f.wg.Wait()
-	time.Sleep(3 * time.Second) // a node decides within this
+	f.mu.Lock()
+	f.stopped = true
+	waits := len(f.over) < f.sent
+	f.mu.Unlock()
+	if waits {
+		late := time.NewTimer(stopGrace)
+		defer late.Stop()
+		select {
+		case <-f.whole:
+		case <-late.C:
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	_ = f.conn.Close()
@@ -123,6 +139,9 @@ func (f *Flood) take(msg string, node *net.UDPAddr) {
 	again := f.over[id]
 	f.over[id] = true
 	if !again {
+		if f.stopped && len(f.over) == f.sent {
+			close(f.whole)
+		}
 		f.got.Status[status]++
 		if status == 503 && field(msg, "Retry-After") == "" {
 			f.got.NoRetry++
