@@ -71,7 +71,7 @@ func (p blobPeers) missing(ctx context.Context, name string, hashes []string) ma
 	if err != nil {
 		list = hashes
 	}
-	if len(list) > 0 {
+	if len(list) > 0 && ctx.Err() != context.Canceled { // a majority has it: the others are not waited for
 		p.n.log.Warn("a node does not hold a new configuration yet", "peer", name, "blobs", len(list), "error", err)
 	}
 	out := make(map[string]bool, len(list))
