@@ -245,7 +245,9 @@ func (r *Replica) commit(list []*request) ([]call.Result, error) {
 		return nil, err
 	}
 	changed := r.leaderChanged.next()
+	r.writing.RLock()
 	future := r.raft.Apply(data, r.cfg.Timing.RPC)
+	r.writing.RUnlock()
 	done := r.outcome(future)
 	for {
 		select {

@@ -195,11 +195,11 @@ func (w *clockWatch) act() {
 		return
 	}
 	to := w.successor()
-	if to == "" || !w.handover.due() || !w.caughtUp(to) {
+	if to == "" || !w.handover.due() {
 		return
 	}
 	w.r.cfg.Log.Warn("handing over the lead: this machine's clock is off", "to", to)
-	if err := w.r.standFor(to); err != nil {
+	if err := w.r.handOver(to); err != nil {
 		w.r.cfg.Log.Warn("not handed over yet", "to", to, "error", err)
 	}
 }
@@ -283,20 +283,40 @@ func (r *Replica) lastEntry() (index, term uint64) {
 	return index, term
 }
 
-// caughtUp waits a moment until a node has what is applied here now.
-func (w *clockWatch) caughtUp(name string) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), w.r.cfg.Timing.RPC)
+// handOver has a voter lead instead of this node. It is elected only if its log
+// is as long as this one's, so nothing is written until it leads, or for as long
+// as an exchange with a peer may take.
+func (r *Replica) handOver(to string) error {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), r.cfg.Timing.RPC)
 	defer cancel()
-	index := w.r.raft.AppliedIndex()
-	return w.r.waitFor(ctx, &w.r.fsm.applied, func() bool {
-		p, _ := w.r.peers.get(name)
+	select {
+	case err := <-r.outcome(r.raft.Barrier(r.cfg.Timing.RPC)): // behind all that was to be written
+		if err != nil {
+			return err
+		}
+	case <-r.stopping:
+		return errStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	index := r.raft.LastIndex()
+	err := r.waitFor(ctx, &r.fsm.applied, func() bool {
+		p, _ := r.peers.get(to)
 		return p.Applied >= index
-	}) == nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.standFor(to); err != nil {
+		return err
+	}
+	return r.waitFor(ctx, &r.leaderChanged, func() bool { return r.raft.State() != raft.Leader })
 }
 
 // standFor has a voter stand for election at once, as if the leader had handed
-// over. The library's own way can deadlock (raft issue 696), and all it adds is
-// to wait for a voter whose log is behind; then another one wins.
+// over. The library's own way can deadlock (raft issue 696).
 func (r *Replica) standFor(name string) error {
 	self := []byte(r.cfg.Name)
 	req := &raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: self, Addr: self}}

@@ -29,6 +29,7 @@ type Replica struct {
 	requests chan []*request // each list is to stay together
 	late     chan []*request
 	slots    chan struct{} // batches of this node in flight
+	writing  sync.RWMutex  // locked while nothing may be added to the log, see handOver
 
 	mu       sync.Mutex
 	state    lifeState
