@@ -149,6 +149,7 @@ func newTenant(ctx context.Context, t *testing.T, c *harness.Cluster) *tenant {
 		t.Fatal(err)
 	}
 	tn.owner = owner
+	tn.offerTimeout(ctx, t, time.Minute) // a busy machine's agents answer late
 	if err := c.UseHostedSite(ctx, owner, tn.number); err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,6 @@ func TestQueue(t *testing.T) {
 	c, ua := cluster(t)
 	ctx := testContext(t, patience)
 	tn := newTenant(ctx, t, c)
-	tn.offerTimeout(ctx, t, 5)
 	ada, bob := tn.desk(ctx, t, "ada", 1), tn.desk(ctx, t, "bob", 2)
 
 	var calls []caller
@@ -56,20 +55,22 @@ func TestQueue(t *testing.T) {
 			t.Errorf("the record of %s: %v", who.number, rec)
 		}
 	}
-	tn.refusals(ctx, t, ua, ada, bob)
 }
 
-// refusals: an offer that is rejected or not answered goes to the next agent,
+// TestRefusals: an offer that is rejected or not answered goes to the next agent,
 // and the caller stays first.
-func (tn *tenant) refusals(ctx context.Context, t *testing.T, ua *carrier.Carrier, ada, bob *harness.Desk) {
-	if err := ada.WaitWaiting(ctx, 0); err != nil {
-		t.Fatal(err)
-	}
-	first, second := tn.wait(ctx, t, ua, ada, 20), tn.wait(ctx, t, ua, ada, 21)
+func TestRefusals(t *testing.T) {
+	c, ua := cluster(t)
+	ctx := testContext(t, patience)
+	const rings = 10 * time.Second
+	tn := newTenant(ctx, t, c)
+	tn.offerTimeout(ctx, t, rings)
+	ada, bob := tn.desk(ctx, t, "ada", 1), tn.desk(ctx, t, "bob", 2)
+	first, second := tn.wait(ctx, t, ua, ada, 1), tn.wait(ctx, t, ua, ada, 2)
 	ready(ctx, t, ada)
 	offer := offered(ctx, t, ada, first)
-	if left := offer.GetOfferDeadline().AsTime().Sub(offer.GetOfferedAt().AsTime()); left != 5*time.Second {
-		t.Errorf("the offer rings for %s, want 5 s", left)
+	if left := offer.GetOfferDeadline().AsTime().Sub(offer.GetOfferedAt().AsTime()); left != rings {
+		t.Errorf("the offer rings for %s, want %s", left, rings)
 	}
 	if _, err := ada.At(offer.GetNodeUrl()).Reject(ctx, harness.Command(offer)); err != nil {
 		t.Fatal(err)
@@ -167,14 +168,14 @@ func TestCallerHangsUp(t *testing.T) {
 }
 
 // offerTimeout sets how long the tenant's agents are rung.
-func (tn *tenant) offerTimeout(ctx context.Context, t *testing.T, seconds uint32) {
+func (tn *tenant) offerTimeout(ctx context.Context, t *testing.T, rings time.Duration) {
 	t.Helper()
 	list, err := tn.owner.Routing().ListQueues(ctx, &cloudv1.ListQueuesRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	q := list.GetQueues()[0]
-	q.OfferTimeoutS = seconds
+	q.OfferTimeoutS = uint32(rings.Seconds())
 	if _, err := tn.owner.Routing().SaveQueue(ctx, &cloudv1.SaveQueueRequest{Queue: q}); err != nil {
 		t.Fatal(err)
 	}

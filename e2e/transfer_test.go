@@ -22,7 +22,7 @@ func TestTransfer(t *testing.T) {
 	ctx := testContext(t, patience)
 	began := time.Now()
 	tn := newTenant(ctx, t, c)
-	tn.offerTimeout(ctx, t, 5)
+	tn.offerTimeout(ctx, t, 15*time.Second)
 	ada, ben := tn.desk(ctx, t, "ada", 1), tn.desk(ctx, t, "ben", 2)
 
 	who := tn.wait(ctx, t, ua, ada, 0)
