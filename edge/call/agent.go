@@ -42,6 +42,8 @@ const (
 	ReasonRejected       = "rejected"
 	ReasonConnectionLost = "connection_lost"
 	ReasonSupervisor     = "supervisor"
+	ReasonSuspended      = "suspended" // the tenant is
+	ReasonRevoked        = "revoked"   // no longer the tenant's, or disabled
 )
 
 // Agent is the replicated record of an agent who is or was signed in today.

@@ -17,7 +17,7 @@ func (n *Node) followMembers() {
 	v := n.replica.View()
 	for id, t := range n.dir.Load().tenants {
 		if t.suspended() {
-			n.propose(call.SignOut{Tenant: id, Reason: "suspended"})
+			n.propose(call.SignOut{Tenant: id, Reason: call.ReasonSuspended})
 			continue
 		}
 		known := map[string][]string{}
@@ -31,7 +31,7 @@ func (n *Node) followMembers() {
 			switch {
 			case a.State == call.AgentOffline:
 			case !ok:
-				n.propose(call.SignOut{Tenant: id, AgentID: a.ID, Reason: "revoked"})
+				n.propose(call.SignOut{Tenant: id, AgentID: a.ID, Reason: call.ReasonRevoked})
 			case !slices.Equal(queues, a.Queues):
 				n.propose(call.SetAgentState{AgentID: a.ID, Queues: append([]string{}, queues...)})
 			}

@@ -290,3 +290,36 @@ func TestRelaysAreSentWhenTheyChange(t *testing.T) {
 		t.Errorf("%v", sent)
 	}
 }
+
+// endedSite has none of its agents' sessions any more.
+type endedSite struct {
+	*fakeSite
+	suspended bool
+}
+
+func (s endedSite) Session([]byte) (call.Session, bool) { return call.Session{}, false }
+func (s endedSite) Suspended(int64) bool                { return s.suspended }
+
+// The reason for a session's end is the one that ended it, also at a node that
+// hears of the suspension later than the leader.
+func TestSignedOutReason(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		agent call.Agent
+		known bool
+		want  string
+	}{
+		{"removed", call.Agent{State: call.AgentOffline, Reason: call.ReasonRevoked}, false, "revoked"},
+		{"suspended", call.Agent{State: call.AgentOffline, Reason: call.ReasonSuspended}, true, "suspended"},
+		{"suspended, not known here yet", call.Agent{State: call.AgentOffline, Reason: call.ReasonSuspended}, false, "suspended"},
+		{"suspended in a call", call.Agent{State: call.AgentTalking, Next: call.AgentOffline, NextReason: call.ReasonSuspended}, false, "suspended"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.agent.ID = "ada"
+			d := newDeskStream(endedSite{newFakeSite(c.agent), c.known}, call.Session{AgentID: "ada"}, nil)
+			if got := d.signedOut(); got != c.want {
+				t.Errorf("signed out as %q, want %q", got, c.want)
+			}
+		})
+	}
+}

@@ -141,7 +141,8 @@ func (d *deskStream) run(ctx context.Context) error {
 	}
 }
 
-// signedOut says why the session no longer holds; empty while it does.
+// signedOut says why the session no longer holds; empty while it does. The leader
+// that ended it may have had the cloud's news before this node.
 func (d *deskStream) signedOut() string {
 	s, ok := d.site.Session(d.session.Hash)
 	switch {
@@ -150,10 +151,13 @@ func (d *deskStream) signedOut() string {
 	case ok:
 		return "expired"
 	case d.site.Suspended(d.session.Tenant):
-		return "suspended"
-	default:
-		return "revoked"
+		return call.ReasonSuspended
 	}
+	a, _ := d.site.Agent(d.session.AgentID)
+	if a.Reason == call.ReasonSuspended || a.NextReason == call.ReasonSuspended {
+		return call.ReasonSuspended
+	}
+	return call.ReasonRevoked
 }
 
 func (d *deskStream) emit(ev *agentv1.AgentEvent) error {
