@@ -11,7 +11,10 @@
   if (devices) {
     const open = devices.getUserMedia.bind(devices)
     const raw = { echoCancellation: false, noiseSuppression: false, autoGainControl: false }
-    devices.getUserMedia = (wish) => open(wish?.audio ? { ...wish, audio: { ...(wish.audio === true ? {} : wish.audio), ...raw } } : wish)
+    devices.getUserMedia = (wish) => {
+      wakeEar()
+      return open(wish?.audio ? { ...wish, audio: { ...(wish.audio === true ? {} : wish.audio), ...raw } } : wish)
+    }
   }
 
   // A tone is heard once it fills half of the window, which moves on with each 10 ms that the browser gives out: what is told
@@ -86,18 +89,24 @@
   window.RTCPeerConnection = class extends Native {
     constructor(...config) {
       super(...config)
+      wakeEar()
       peers.push(this)
       this.addEventListener('track', ({ track }) => listen(track))
       this.addEventListener('connectionstatechange', () => tell({ event: 'leg', what: this.connectionState }))
     }
   }
 
-  const ear = URL.createObjectURL(new Blob([`${measure}\nonmessage = ${listener}`], { type: 'text/javascript' }))
+  // One worker for all tracks, there before the first: a new one takes half a second to begin on a busy machine.
+  let ear
+  function wakeEar() {
+    if (ear) return
+    ear = new Worker(URL.createObjectURL(new Blob([`${measure}\nonmessage = ${listener}`], { type: 'text/javascript' })))
+    ear.onmessage = ({ data }) => tell(data)
+  }
+
   function listen(track) {
-    const worker = new Worker(ear)
-    worker.onmessage = ({ data }) => tell(data)
     const { readable } = new MediaStreamTrackProcessor({ track, maxBufferSize: 200 })
-    worker.postMessage({ readable, watched, windowSize, lasts }, [readable])
+    ear.postMessage({ readable, watched, windowSize, lasts }, [readable])
   }
 
   const newest = () => peers.findLast(({ connectionState }) => connectionState === 'connected')
@@ -115,6 +124,18 @@
   window.__received = async () => {
     const stats = await newest()?.getStats()
     return stats && [...stats.values()].find(({ type }) => type === 'inbound-rtp')
+  }
+
+  /** Tells what an element says, now and whenever it says something else, once that is painted. */
+  window.__shows = (selector) => {
+    let shown
+    const look = () => {
+      const text = document.querySelector(selector)?.textContent ?? ''
+      if (text !== shown) requestAnimationFrame(() => tell({ event: 'shows', what: selector, text }))
+      shown = text
+    }
+    look()
+    new MutationObserver(look).observe(document, { childList: true, subtree: true, characterData: true })
   }
 
   addEventListener(

@@ -42,8 +42,8 @@ type BrowserOptions struct {
 }
 
 // PageEvent is what a page tells: "hears"/"deaf" (Tone), "click" (What, a test
-// id), "leg" (What, the state of an audio leg), "offer" (Call), "console" and
-// "pageerror" (Text).
+// id), "leg" (What, the state of an audio leg), "offer" (Call), "shows" (What, the
+// selector of a watched element, and Text), "console" and "pageerror" (Text).
 type PageEvent struct {
 	Page  string  `json:"page"`
 	Event string  `json:"event"`
