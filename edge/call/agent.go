@@ -134,6 +134,15 @@ type Session struct {
 	Expires int64    `cbor:"8,keyasint"`
 }
 
+// SessionGrace is how long, in microseconds, a session lasts beyond its end while
+// the cloud is away, because nobody could sign in again: as long as an outage is
+// promised to be survived.
+const SessionGrace = 72 * 3600 * 1_000_000
+
+// Over says whether the session is no longer good at now, however things stand.
+// Before that the leader ends it: see the replica.
+func (s *Session) Over(now int64) bool { return s.Expires+SessionGrace <= now }
+
 // Ticket lets one browser call once: the cloud put it into the site's inbox.
 type Ticket struct {
 	Hash       []byte `cbor:"1,keyasint"`

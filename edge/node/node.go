@@ -187,6 +187,7 @@ func (n *Node) makeReplica(g *life.Group) error {
 		Self:      call.NodeInfo{NodeAddr: self.Public.Node, WebURL: self.Public.Web, SIPAddr: self.Public.SIP, Version: n.cfg.Version},
 		Bootstrap: self.Bootstrap, Peers: n.configuredPeers, OfferTimeout: n.rules.offerTimeout,
 		Timing: timing, Epoch: self.Epoch, Log: n.log, CloudClock: func() (time.Duration, bool) { return n.uplink.ClockOffset() },
+		CloudAway: func() bool { connected, _ := n.uplink.CloudLink(); return !connected },
 		Fatal: func(err error) {
 			select {
 			case n.fatal <- err:

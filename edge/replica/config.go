@@ -79,6 +79,9 @@ type Config struct {
 	// is compared with it and with those of the others.
 	Clock      func() time.Time
 	CloudClock func() (ahead time.Duration, ok bool)
+	// CloudAway says whether the cloud is not heard, so that nobody could sign in
+	// again; nil = never. A session then outlives its end, see call.SessionGrace.
+	CloudAway func() bool
 	// Epoch numbers the group's outbox: 1, and one more after each recovery
 	// that may have lost commits. Nodes of different epochs do not talk. 0 = 1.
 	Epoch uint64
@@ -132,6 +135,9 @@ func (c *Config) complete() error {
 	}
 	if c.CloudClock == nil {
 		c.CloudClock = func() (time.Duration, bool) { return 0, false }
+	}
+	if c.CloudAway == nil {
+		c.CloudAway = func() bool { return false }
 	}
 	if c.Fatal == nil {
 		c.Fatal = func(error) {}

@@ -272,13 +272,13 @@ func (l *leader) once(ctx context.Context, name string, cmd call.Command) {
 // due proposes what the passing of time demands, and gives how long until the
 // next deadline.
 func (l *leader) due(ctx context.Context, v *View) time.Duration {
-	now, next := l.r.Now(), time.Hour
+	now, next, away := l.r.Now(), time.Hour, l.r.cfg.CloudAway()
 	v.t.deadlines.Scan(func(d deadline) bool {
 		if d.at > now {
 			next = min(next, time.Duration(d.at-now)*time.Microsecond+time.Millisecond)
 			return false
 		}
-		if cmd := overdue(v, d); cmd != nil {
+		if cmd := overdue(v, d, now, away); cmd != nil {
 			l.once(ctx, fmt.Sprintf("%d/%s/%d", d.kind, d.id, d.at), cmd)
 		}
 		return true
@@ -291,8 +291,8 @@ func (l *leader) due(ctx context.Context, v *View) time.Duration {
 	return next
 }
 
-// overdue is what is to be done when a deadline has passed.
-func overdue(v *View, d deadline) call.Command {
+// overdue is what is to be done when a deadline has passed; nil for nothing yet.
+func overdue(v *View, d deadline, now int64, away bool) call.Command {
 	switch d.kind {
 	case dueOffer:
 		if c, ok := v.Call(d.id); ok {
@@ -305,11 +305,17 @@ func overdue(v *View, d deadline) call.Command {
 	case dueAgentLost:
 		return call.AgentLost{AgentID: d.id}
 	case dueSession:
-		if a, ok := v.Agent(d.id); ok {
+		if a, ok := v.Agent(d.id); ok && sessionEnds(a, d.at, now, away) {
 			return call.SignOut{Tenant: a.Tenant, AgentID: a.ID, Reason: "session_expired"}
 		}
 	}
 	return nil
+}
+
+// sessionEnds: not in the middle of a call or its wrap-up, and not while the
+// cloud is away. No outage is endless, and a session is not either.
+func sessionEnds(a *call.Agent, expires, now int64, away bool) bool {
+	return expires+call.SessionGrace <= now || !away && !busy(a.State)
 }
 
 // nodes gives the calls of dead nodes to their successors.

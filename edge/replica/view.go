@@ -123,13 +123,10 @@ func (v *View) Agents() iter.Seq[*call.Agent] {
 // AgentsOf gives a tenant's agents, by id.
 func (v *View) AgentsOf(tenant int64) []*call.Agent { return v.t.agentsOf(tenant) }
 
-// Session gives the session of a token's SHA-256, if At has not passed its end.
+// Session gives the session of a token's SHA-256. It is there until the leader
+// has ended it, which may be later than Expires.
 func (v *View) Session(hash []byte) (*call.Session, bool) {
-	s, ok := v.t.session.Get(&call.Session{Hash: hash})
-	if !ok || s.Expires <= v.t.at {
-		return nil, false
-	}
-	return s, true
+	return v.t.session.Get(&call.Session{Hash: hash})
 }
 
 // Ticket gives an unspent ticket without spending it.

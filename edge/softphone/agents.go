@@ -25,7 +25,8 @@ import (
 )
 
 // sessionLife is how long an agent stays signed in at the site without asking
-// the cloud again.
+// the cloud again. While the cloud is away, and to the end of a call and its
+// wrap-up, the site lets a session go on.
 const sessionLife = 12 * time.Hour
 
 // Service serves AgentService and CallerService of one node.
@@ -64,7 +65,7 @@ func (s *Service) Authenticate(ctx context.Context, h http.Header, _ *tls.Connec
 	}
 	hash := sha256.Sum256([]byte(token))
 	ses, ok := s.awaitSession(ctx, hash[:])
-	if !ok || ses.Expires <= s.site.Now() {
+	if !ok || ses.Over(s.site.Now()) {
 		return rpcx.Caller{}, fault.New(fault.Unauthenticated, "fault.session.expired").WithAction("action.sign_in")
 	}
 	return rpcx.Caller{Claims: grant.Claims{

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +19,7 @@ import (
 	"trunkline/internal/grant"
 	"trunkline/internal/rpcx"
 	agentv1 "trunkline/proto/gen/trunkline/agent/v1"
+	edgev1 "trunkline/proto/gen/trunkline/edge/v1"
 )
 
 var discard = slog.New(slog.DiscardHandler)
@@ -316,10 +319,78 @@ func TestSignedOutReason(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.agent.ID = "ada"
-			d := newDeskStream(endedSite{newFakeSite(c.agent), c.known}, call.Session{AgentID: "ada"}, nil)
+			d := newDeskStream(endedSite{newFakeSite(c.agent), c.known}, call.Session{AgentID: "ada", Expires: 2}, nil)
 			if got := d.signedOut(); got != c.want {
 				t.Errorf("signed out as %q, want %q", got, c.want)
 			}
 		})
 	}
+}
+
+// cloudless is a site whose cloud is away, as far as a desktop's stream asks.
+type cloudless struct {
+	*fakeSite
+	began time.Time
+	ends  time.Duration // when the session's twelve hours are over
+	over  atomic.Bool   // the leader has ended it
+}
+
+func (c *cloudless) Now() int64 { return time.Since(c.began).Microseconds() }
+
+func (c *cloudless) Session(hash []byte) (call.Session, bool) {
+	return call.Session{Hash: hash, AgentID: string(hash), Tenant: 1, Expires: c.ends.Microseconds()}, !c.over.Load()
+}
+
+func (c *cloudless) Config(int64) *edgev1.TenantConfig             { return nil }
+func (c *cloudless) Nodes() []call.NodeInfo                        { return nil }
+func (c *cloudless) Waiting(int64, string) (int, int64)            { return 0, 0 }
+func (c *cloudless) CloudLink(int64) (bool, int64, uint64)         { return false, 0, 0 }
+func (c *cloudless) Suspended(int64) bool                          { return false }
+func (c *cloudless) ICEServers(string) []*agentv1.IceServer        { return nil }
+func (c *cloudless) VerifyGrant(string) (cl grant.Claims, _ error) { return cl, grant.ErrExpired }
+
+// A desktop's stream and its commands go on for thirty minutes without the cloud,
+// long after every token of the cloud's has ended and over the session's own end.
+func TestThirtyMinutesWithoutTheCloud(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		site := &cloudless{fakeSite: newFakeSite(call.Agent{ID: "a", Tenant: 1}), began: time.Now(), ends: 10 * time.Minute}
+		s := NewService(site, nil, nil, discard)
+		var beats, ended int
+		d := newDeskStream(site, call.Session{Hash: []byte("a"), AgentID: "a", Tenant: 1, Expires: site.ends.Microseconds()},
+			func(ev *agentv1.AgentEvent) error {
+				switch ev.GetBody().(type) {
+				case *agentv1.AgentEvent_Heartbeat:
+					beats++
+				case *agentv1.AgentEvent_SignedOut:
+					ended++
+					if r := ev.GetSignedOut().GetReason(); r != "expired" {
+						t.Errorf("ended as %q", r)
+					}
+				}
+				return nil
+			})
+		s.begin("a", d)
+		done := make(chan error, 1)
+		go func() { done <- d.run(t.Context()) }()
+		bearer := http.Header{"Authorization": {"Bearer a"}}
+		for minute := range 30 {
+			time.Sleep(time.Minute)
+			who, err := s.Authenticate(t.Context(), bearer, nil)
+			if err != nil || who.Claims.Tenant != 1 {
+				t.Fatalf("minute %d: %v", minute, err)
+			}
+			if _, err := s.SetState(as(t.Context(), "a"), &agentv1.SetStateRequest{State: agentv1.AgentState_AGENT_STATE_READY}); err != nil {
+				t.Fatalf("minute %d: %v", minute, err)
+			}
+		}
+		synctest.Wait()
+		if ended != 0 || beats < 30*60-1 || !site.holds("a") {
+			t.Errorf("%d beats, signed out %d times, lease %v", beats, ended, site.holds("a"))
+		}
+		site.over.Store(true) // the cloud is back, and the leader sees to what is over
+		if err := <-done; err != nil || ended != 1 {
+			t.Errorf("%v, signed out %d times", err, ended)
+		}
+		s.end("a", d)
+	})
 }

@@ -144,11 +144,12 @@ func (d *deskStream) run(ctx context.Context) error {
 // signedOut says why the session no longer holds; empty while it does. The leader
 // that ended it may have had the cloud's news before this node.
 func (d *deskStream) signedOut() string {
+	now := d.site.Now()
 	s, ok := d.site.Session(d.session.Hash)
 	switch {
-	case ok && s.Expires > d.site.Now():
+	case ok && !s.Over(now):
 		return ""
-	case ok:
+	case d.session.Expires <= now:
 		return "expired"
 	case d.site.Suspended(d.session.Tenant):
 		return call.ReasonSuspended
