@@ -5,9 +5,12 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"net"
 	"strings"
 	"time"
@@ -78,7 +81,7 @@ func NewAPI(cfg APIConfig) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	cert, err := webrtc.GenerateCertificate(key)
+	cert, err := legCertificate(key)
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +101,22 @@ func NewAPI(cfg APIConfig) (*API, error) {
 	// which cost more than the audio and do nothing for G.711.
 	a.api = webrtc.NewAPI(webrtc.WithMediaEngine(&engine), webrtc.WithSettingEngine(settings), webrtc.WithInterceptorRegistry(&interceptor.Registry{}))
 	return a, nil
+}
+
+// certLife is longer than a node runs. Browsers go by the certificate's hash, but
+// pion refuses every leg once its own certificate, made for a month, has ended.
+const certLife = 20 * 365 * 24 * time.Hour
+
+func legCertificate(key *ecdsa.PrivateKey) (*webrtc.Certificate, error) {
+	now := time.Now()
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 128))
+	if err != nil {
+		return nil, err
+	}
+	name := pkix.Name{CommonName: "trunkline"}
+	return webrtc.NewCertificate(key, x509.Certificate{
+		SerialNumber: serial, Issuer: name, Subject: name, NotBefore: now.Add(-24 * time.Hour), NotAfter: now.Add(certLife),
+	})
 }
 
 // settings opens the ports and sets what was measured to be cheapest. Each leg

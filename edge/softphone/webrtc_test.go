@@ -275,3 +275,10 @@ func BenchmarkAnswer(b *testing.B) {
 		client.Close()
 	}
 }
+
+// A node runs longer than the month pion gives a certificate by itself.
+func TestCertificateOutlivesTheNode(t *testing.T) {
+	if ends := newTestAPI(t).cert.Expires(); time.Until(ends) < 10*365*24*time.Hour {
+		t.Errorf("no leg can be made after %v", ends)
+	}
+}
