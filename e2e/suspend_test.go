@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"trunkline/e2e/harness"
 	"trunkline/internal/audio"
 	agentv1 "trunkline/proto/gen/trunkline/agent/v1"
 	cloudv1 "trunkline/proto/gen/trunkline/cloud/v1"
@@ -56,7 +57,16 @@ func TestSuspended(t *testing.T) {
 		}
 		return hears(leg.Heard(), 400)
 	})
-	running.Hangup(ctx)
+	// The agent who talks is signed out with the call, and can end it.
+	if reason := ada.SignedOut(); reason != "" {
+		t.Errorf("the agent in a call is signed out as %q", reason)
+	}
+	if _, err := ada.At(offer.GetNodeUrl()).Hangup(ctx, harness.Command(offer)); err != nil {
+		t.Fatal(err)
+	}
+	if reason, err := ada.WaitSignedOut(ctx); err != nil || reason != "suspended" {
+		t.Errorf("after the call the agent is signed out as %q: %v", reason, err)
+	}
 
 	if _, err := admin.Console().ResumeTenant(ctx, &cloudv1.GetTenantRequest{Id: tn.owner.Tenant}); err != nil {
 		t.Fatal(err)
@@ -72,7 +82,7 @@ func TestSuspended(t *testing.T) {
 	}
 	eventually(ctx, t, "the record of the running call", func() error {
 		rec, err := getCall(ctx, tn, offer.GetId())
-		if err == nil && (rec.GetOutcome() != "answered" || rec.GetEndedBy() != "caller") {
+		if err == nil && (rec.GetOutcome() != "answered" || rec.GetEndedBy() != "agent") {
 			err = fmt.Errorf("not whole yet: %v", rec)
 		}
 		return err

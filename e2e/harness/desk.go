@@ -156,6 +156,13 @@ func (d *Desk) WaitSignedOut(ctx context.Context) (reason string, err error) {
 	return reason, err
 }
 
+// SignedOut is why the site has ended the session; empty while it has not.
+func (d *Desk) SignedOut() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.left
+}
+
 // WaitState waits for the agent's state.
 func (d *Desk) WaitState(ctx context.Context, s agentv1.AgentState) error {
 	return d.Wait(ctx, s.String(), func(d *Desk) bool { return d.agent.GetState() == s })

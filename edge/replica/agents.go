@@ -23,6 +23,9 @@ func (m *machine) enter(g *call.Agent, state call.AgentState, reason string) {
 	if !inCall(state) {
 		g.CallID = ""
 	}
+	if state == call.AgentOffline {
+		m.dropSessions(g.ID)
+	}
 }
 
 // inCall says whether an agent in this state belongs to a live call.
@@ -180,6 +183,8 @@ func (m *machine) setAgentState(c call.SetAgentState) call.Result {
 	case c.State == 0 && c.Queues != nil:
 	case c.State != call.AgentReady && c.State != call.AgentNotReady, agent.State == call.AgentOffline:
 		return refused(call.RefusedState)
+	case agent.Next == call.AgentOffline && c.State != 0 && m.t.level >= call.KeepsCall:
+		return refused(call.RefusedState) // signed out, and only here to end the call
 	case c.State == call.AgentReady && len(agent.Streams) == 0:
 		return refused(call.RefusedState) // an offer would reach nobody
 	}

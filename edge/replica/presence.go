@@ -74,8 +74,13 @@ func (m *machine) signOut(c call.SignOut) call.Result {
 	return call.Result{Agent: m.signOutOne(agent, c.Reason)}
 }
 
+// signOutOne: who is in a call stays until it is over, with the session, unless
+// it was their own wish (no reason).
 func (m *machine) signOutOne(agent *call.Agent, reason string) *call.Agent {
-	m.dropSessions(agent.ID)
+	inTalk := agent.State == call.AgentTalking || agent.State == call.AgentHeld
+	if !inTalk || reason == "" || m.t.level < call.KeepsCall {
+		m.dropSessions(agent.ID)
+	}
 	m.changed.agents.add(agent.ID)
 	if agent.State == call.AgentOffline {
 		return agent

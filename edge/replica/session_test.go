@@ -123,3 +123,55 @@ func TestSessionGraceIsNotEndless(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+// Who is signed out by others in a call keeps the means to end it, and no more.
+func TestSignedOutInACall(t *testing.T) {
+	for _, held := range []bool{false, true} {
+		f := newFloor(t)
+		f.ok(call.SetLevel{Level: call.KeepsCall})
+		f.ready("ann", "q")
+		f.queue("c1")
+		f.offer("c1", "ann")
+		f.ok(call.Connect{CallID: "c1", AgentID: "ann"})
+		if held {
+			f.ok(call.Hold{CallID: "c1", On: true})
+		}
+		for range 2 { // the leader says it again with each change of the configuration
+			f.ok(call.SignOut{Tenant: 1, Reason: "suspended"})
+		}
+		if _, ok := f.view().Session([]byte("ann")); !ok {
+			t.Fatal("the agent can not even hang up")
+		}
+		f.refused(call.RefusedState, call.SetAgentState{AgentID: "ann", State: call.AgentReady})
+		f.refused(call.RefusedState, call.SetAgentState{AgentID: "ann", State: call.AgentNotReady})
+		f.ok(call.CallEnd{CallID: "c1", EndedBy: "agent", WrapUp: 15 * second})
+		if a := f.agent("ann"); a.State != call.AgentOffline || a.Reason != "suspended" {
+			t.Errorf("%+v", a)
+		}
+		if _, ok := f.view().Session([]byte("ann")); ok {
+			t.Error("the session lives on after the call")
+		}
+	}
+}
+
+// The agent's own sign-out is meant as it is said, and a site of older nodes
+// does as it always did.
+func TestSignedOutAtOnce(t *testing.T) {
+	for name, f := range map[string]struct {
+		level  call.Level
+		reason string
+	}{"own wish": {call.KeepsCall, ""}, "older nodes": {call.KeepsCall - 1, "suspended"}} {
+		t.Run(name, func(t *testing.T) {
+			fl := newFloor(t)
+			fl.ok(call.SetLevel{Level: f.level})
+			fl.ready("ann", "q")
+			fl.queue("c1")
+			fl.offer("c1", "ann")
+			fl.ok(call.Connect{CallID: "c1", AgentID: "ann"})
+			fl.ok(call.SignOut{Tenant: 1, AgentID: "ann", Reason: f.reason})
+			if _, ok := fl.view().Session([]byte("ann")); ok {
+				t.Error("the session lives on")
+			}
+		})
+	}
+}

@@ -86,6 +86,8 @@ function Person() {
   const { t } = useLingui()
   const command = useCommand()
   const name = useAgent((state) => state.agent?.name ?? '')
+  // The desktop is all that holds the caller's line.
+  const talks = useAgent((state) => state.calls.some((call) => call.state === 'talking' || call.state === 'held'))
   return (
     <Menu position="bottom-end" width={240} zIndex={500}>
       <Menu.Target>
@@ -106,10 +108,11 @@ function Person() {
         <Menu.Divider />
         <Menu.Item
           leftSection={<IconLogout size={14} aria-hidden />}
+          disabled={talks}
           onClick={() => void command({ name: 'sign_out' })}
           data-testid="sign-out"
         >
-          <Trans>Sign out of the site</Trans>
+          {talks ? <Trans>Sign out after the call</Trans> : <Trans>Sign out of the site</Trans>}
         </Menu.Item>
       </Menu.Dropdown>
     </Menu>

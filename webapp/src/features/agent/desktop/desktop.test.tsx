@@ -284,6 +284,20 @@ describe('the desktop', () => {
     expect(screen.getByTestId('talk-strip')).toBeTruthy()
   })
 
+  it('offers to sign out only when no caller would be lost by it', async () => {
+    await talking()
+    const signOut = async () => {
+      fireEvent.click(screen.getByRole('button', { name: 'You: Ada' }))
+      await settle(300)
+      return screen.getByTestId<HTMLButtonElement>('sign-out')
+    }
+    expect((await signOut()).disabled).toBe(true)
+    await key('Escape')
+    site.send({ case: 'call', value: callAt(CallState.ENDED, 5) })
+    await settle(300)
+    expect((await signOut()).disabled).toBe(false)
+  })
+
   it('says why the session ended', async () => {
     await open()
     site.send({ case: 'signedOut', value: { reason: 'suspended' } })
