@@ -1,6 +1,7 @@
 /**
- * The session with the site. It outlives the tab and the cloud: a reload needs neither sign-in nor cloud for its 12 hours. The
- * storage of this origin holds it, and this origin is one node of one site.
+ * The session with the site. It outlives the tab and the cloud: a reload needs neither sign-in nor cloud for its 12 hours, nor
+ * after them while the site cannot send anybody to the cloud. The storage of this origin holds it, and this origin is one node
+ * of one site.
  */
 import type { NodeView } from './model'
 
@@ -12,6 +13,8 @@ export interface Credentials {
 }
 
 const key = 'trunkline.agent.session'
+/** The site lets a session go on so long beyond its end while the cloud is away. Only the site knows whether it is. */
+const grace = 72 * 3_600_000
 const mutedKey = 'trunkline.agent.muted'
 
 export class CredentialStore {
@@ -20,11 +23,20 @@ export class CredentialStore {
     private readonly now: () => number = Date.now,
   ) {}
 
-  /** What is stored and still valid. */
+  /** What is stored and may still be good. */
   load(): Credentials | undefined {
+    return this.#stored(this.now() - grace)
+  }
+
+  /** What is stored and has not come to its end. */
+  fresh(): Credentials | undefined {
+    return this.#stored(this.now())
+  }
+
+  #stored(after: number): Credentials | undefined {
     try {
       const found = JSON.parse(this.storage.getItem(key) ?? 'null') as Credentials | null
-      if (!found || typeof found.token !== 'string' || !Array.isArray(found.nodes) || !(found.expiresAt > this.now()))
+      if (!found || typeof found.token !== 'string' || !Array.isArray(found.nodes) || !(found.expiresAt > after))
         return undefined
       return found
     } catch {

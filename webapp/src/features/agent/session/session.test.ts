@@ -38,10 +38,10 @@ function browser(site: FakeSite, storage = fakeStorage()) {
 const settle = () => vi.advanceTimersByTimeAsync(0)
 
 /** Time passes while the nodes beat. */
-async function pass(site: FakeSite, ms: number) {
-  for (let left = ms; left > 0; left -= 500) {
+async function pass(site: FakeSite, ms: number, step = 500) {
+  for (let left = ms; left > 0; left -= step) {
     site.beat()
-    await vi.advanceTimersByTimeAsync(Math.min(left, 500))
+    await vi.advanceTimersByTimeAsync(Math.min(left, step))
   }
 }
 
@@ -203,6 +203,42 @@ describe('streams', () => {
     const tab = here.tab({ handover: { grant: 'g' } })
     await settle()
     expect(tab.state().clockOffset).toBe(5_000)
+  })
+})
+
+describe('thirty minutes without the cloud', () => {
+  it('takes calls, survives a reload and the restart of each node, over the end of its twelve hours', async () => {
+    const minute = 60_000
+    const expiresAt = Date.now() + 10 * minute
+    new CredentialStore(here.storage).save({ token: 'session-1', expiresAt, nodes: [] })
+    site.snapshot = { agent: agentAt(AgentState.READY, 1_000), siteMode: { cloudConnected: false } }
+    let tab = here.tab()
+    await settle()
+    for (let at = 0; at < 30; at++) {
+      if (at % 10 === 5) {
+        tab.session.stop()
+        tab = here.tab()
+        await settle()
+      }
+      const node = site.nodes[at % 3]
+      if (at >= 20 && node) {
+        node.kill()
+        await pass(site, 10_000)
+        node.restart()
+      }
+      const id = `${callId.slice(0, -2)}${10 + at}`
+      site.send({ case: 'call', value: callAt(CallState.OFFERED, 3, { id }) })
+      await settle()
+      site.node('http://n1').answer = () => callAt(CallState.TALKING, 4, { id })
+      await Promise.all([tab.session.run({ name: 'accept', callId: id }), pass(site, 500)])
+      expect(tab.state()).toMatchObject({ calls: [{ id, state: 'talking' }] })
+      site.send({ case: 'call', value: callAt(CallState.ENDED, 5, { id }) })
+      await pass(site, minute, 2_500)
+      expect(tab.state()).toMatchObject({ phase: 'running', connection: 'live', calls: [], siteMode: { cloudConnected: false } })
+    }
+    expect(Date.now()).toBeGreaterThan(expiresAt + 20 * minute)
+    const tokens = site.nodes.flatMap(({ commands }) => commands.map(({ token }) => token))
+    expect(tokens).toEqual(Array(30).fill('session-1'))
   })
 })
 

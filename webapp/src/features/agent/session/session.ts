@@ -206,7 +206,7 @@ export class AgentSession {
       return true
     } catch (error) {
       // A grant is short-lived; a session this browser already has is as good.
-      if (credentials.load()) return true
+      if (credentials.fresh()) return true
       const { code } = ConnectError.from(error)
       if (code === Code.Unauthenticated || code === Code.PermissionDenied) this.#grant = undefined
       this.store.setState({ phase: 'absent', fault: faultViewOf(error) })
