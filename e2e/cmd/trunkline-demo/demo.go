@@ -180,6 +180,10 @@ func writeJSON(path string, v any) error {
 }
 
 func (d *demo) welcome(took time.Duration) {
+	calls := fmt.Sprintf("the carrier calls every %.0f s.", callEvery.Seconds())
+	if carrierOff() {
+		calls = "the carrier calls only when told to."
+	}
 	fmt.Printf(`
   Trunkline is running (started in %.1f s).
 
@@ -193,13 +197,13 @@ func (d *demo) welcome(took time.Duration) {
     Agents       %s, %s
     Password     %s   (the same for all)
 
-  Sign in as an agent, open the desktop and go ready: the carrier calls every
-  half minute. "make demo-carrier" places a call now. Ctrl-C stops; state stays.
+  Sign in as an agent, open the desktop and go ready: %s
+  "make demo-carrier" places a call now. Ctrl-C stops; state stays.
 
 `, took.Seconds(), d.cluster.Web, d.cluster.Mailbox.WebAddr(), demoNumber,
 		d.cluster.Nodes[0].Ready.SIPUDP, d.cluster.Nodes[1].Ready.SIPUDP, d.cluster.Nodes[2].Ready.SIPUDP,
 		demoUsers.Platform.Email, demoUsers.Owner.Email, demoUsers.Supervisor.Email,
-		demoUsers.Agents[0].Email, demoUsers.Agents[1].Email, harness.Password)
+		demoUsers.Agents[0].Email, demoUsers.Agents[1].Email, harness.Password, calls)
 }
 
 // program is a node or the cloud, to be started again when it is gone.

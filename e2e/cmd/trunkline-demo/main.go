@@ -117,7 +117,7 @@ func (d *demo) serve(ctx, starting context.Context, began time.Time) error {
 	}
 	defer stopControl()
 	d.welcome(time.Since(began))
-	if os.Getenv("DEMO_CARRIER") != "off" {
+	if !carrierOff() {
 		go d.traffic(ctx)
 	}
 	d.watch(ctx)
