@@ -93,6 +93,9 @@ type CallSummary struct {
 	EndedAt    int64        `cbor:"7,keyasint,omitempty"`
 	EndReason  string       `cbor:"8,keyasint,omitempty"`
 	Menu       []MenuChoice `cbor:"9,keyasint,omitempty"`
+	// Since KeepsName.
+	CallerName string `cbor:"10,keyasint,omitempty"`
+	Test       bool   `cbor:"11,keyasint,omitempty"`
 }
 
 // AgentDay counts an agent's day; it starts afresh when DayStart changes.

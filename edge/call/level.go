@@ -15,12 +15,16 @@ type Level uint32
 //	0  types 1 (CallStart) to 26 (Dequeue)
 //	1  SetLevel
 //	2  TransferCall
-//	3  SignOut leaves an agent in a call the session until the call is over (KeepsCall)
+//	3  SignOut leaves an agent in a call the session until the call is over (KeepsCall);
+//	   a call's summary keeps the caller's name (KeepsName)
 const FeatureLevel Level = 3
 
 // KeepsCall is the level from which a sign-out by others ends a session only
 // with the call the agent is in: without one the desktop could not even hang up.
 const KeepsCall Level = 3
+
+// KeepsName is the level from which CallSummary has CallerName and Test.
+const KeepsName Level = 3
 
 // since is the level of the types that came after level 0. SetLevel is not
 // listed: it is written only when all know it.

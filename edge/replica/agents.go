@@ -120,6 +120,9 @@ func (m *machine) afterCall(row *call.Call, endedBy string, wrapUp int64) *call.
 		ID: row.ID, Caller: row.Caller, Called: row.Called, QueueID: row.QueueID, EnqueuedAt: row.EnqueuedAt,
 		TalkingAt: row.TalkingSince, EndedAt: m.t.at, EndReason: endedBy, Menu: row.Menu,
 	}
+	if m.t.level >= call.KeepsName {
+		g.LastCall.CallerName, g.LastCall.Test = row.CallerName, row.Test
+	}
 	m.keepAgent(agent, g)
 	return g
 }

@@ -511,3 +511,19 @@ func TestOutboxIsAcknowledged(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+func TestWrapUpKnowsWhoCalled(t *testing.T) {
+	for level, name := range map[call.Level]string{call.KeepsName - 1: "", call.KeepsName: "Maria"} {
+		f := newFloor(t)
+		f.ok(call.SetLevel{Level: level})
+		f.ready("ann", "q")
+		f.ok(call.CallStart{Call: call.Call{ID: "c1", Tenant: 1, Owner: "a", CallerName: "Maria", Test: true}})
+		f.ok(call.Enqueue{CallID: "c1", QueueID: "q"})
+		f.offer("c1", "ann")
+		f.ok(call.Connect{CallID: "c1", AgentID: "ann"})
+		f.ok(call.CallEnd{CallID: "c1", EndedBy: "agent", WrapUp: 15 * second})
+		if last := f.agent("ann").LastCall; last.CallerName != name || last.Test != (name != "") {
+			t.Errorf("level %d: %+v", level, last)
+		}
+	}
+}

@@ -59,7 +59,7 @@ func callMessage(site Site, c call.Call) *agentv1.Call {
 		QueueId: c.QueueID, QueueName: queueName(site.Config(c.Tenant), c.QueueID), EnqueuedAt: stamp(c.WaitingSince()),
 		OfferedAt: stamp(c.OfferedAt), OfferDeadline: stamp(c.OfferDeadline),
 		TalkingSince: stamp(c.TalkingSince), MenuPath: menuPath(c.Menu),
-		Held: c.Held, Recording: c.Segment > 0, NodeUrl: nodeURL(site.Nodes(), c.Owner),
+		Held: c.Held, Recording: c.Segment > 0, NodeUrl: nodeURL(site.Nodes(), c.Owner), Test: c.Test,
 	}
 	if n := len(c.Transfers); n > 0 {
 		by, _ := site.Agent(c.Transfers[n-1].By)
@@ -84,7 +84,7 @@ func wrapUpMessage(a call.Agent, queueName string) *agentv1.Call {
 	s := a.LastCall
 	return &agentv1.Call{
 		Id: s.ID, Rev: a.Rev, State: agentv1.CallState_CALL_STATE_WRAP_UP,
-		Caller: s.Caller, Called: s.Called, QueueId: s.QueueID, QueueName: queueName,
+		Caller: s.Caller, CallerName: s.CallerName, Test: s.Test, Called: s.Called, QueueId: s.QueueID, QueueName: queueName,
 		EnqueuedAt: stamp(s.EnqueuedAt), TalkingSince: stamp(s.TalkingAt), EndedAt: stamp(s.EndedAt),
 		EndReason: s.EndReason, MenuPath: menuPath(s.Menu),
 		WrapUpDeadline: stamp(a.WrapDeadline), WrapUpCode: a.WrapCode, WrapUpNote: a.WrapNote,

@@ -1353,6 +1353,8 @@ type Call struct {
 	MovedAt *timestamppb.Timestamp `protobuf:"bytes,23,opt,name=moved_at,json=movedAt,proto3" json:"moved_at,omitempty"`
 	// Name of the agent who passed the caller on last, if anybody did.
 	TransferredBy string `protobuf:"bytes,24,opt,name=transferred_by,json=transferredBy,proto3" json:"transferred_by,omitempty"`
+	// A call from the company's own page, to try it: it has no numbers.
+	Test          bool `protobuf:"varint,25,opt,name=test,proto3" json:"test,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1553,6 +1555,13 @@ func (x *Call) GetTransferredBy() string {
 		return x.TransferredBy
 	}
 	return ""
+}
+
+func (x *Call) GetTest() bool {
+	if x != nil {
+		return x.Test
+	}
+	return false
 }
 
 type Stats struct {
@@ -2885,7 +2894,7 @@ const file_trunkline_agent_v1_agent_proto_rawDesc = "" +
 	"\vnext_reason\x18\t \x01(\tR\n" +
 	"nextReason\x12\x1b\n" +
 	"\tqueue_ids\x18\n" +
-	" \x03(\tR\bqueueIds\"\xa2\a\n" +
+	" \x03(\tR\bqueueIds\"\xb6\a\n" +
 	"\x04Call\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x123\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1d.trunkline.agent.v1.CallStateR\x05state\x12\x16\n" +
@@ -2918,7 +2927,8 @@ const file_trunkline_agent_v1_agent_proto_rawDesc = "" +
 	"\fwrap_up_note\x18\x16 \x01(\tR\n" +
 	"wrapUpNote\x125\n" +
 	"\bmoved_at\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampR\amovedAt\x12%\n" +
-	"\x0etransferred_by\x18\x18 \x01(\tR\rtransferredBy\"\xf8\x01\n" +
+	"\x0etransferred_by\x18\x18 \x01(\tR\rtransferredBy\x12\x12\n" +
+	"\x04test\x18\x19 \x01(\bR\x04test\"\xf8\x01\n" +
 	"\x05Stats\x120\n" +
 	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x18\n" +
 	"\ahandled\x18\x02 \x01(\rR\ahandled\x12\x16\n" +

@@ -3,6 +3,7 @@ import { Button } from '@mantine/core'
 import { IconCoffee, IconHeadset, IconMicrophone } from '@tabler/icons-react'
 import { EmptyState, ExactTime, Facts, formatDuration, formatPhone, PhoneNumber, Section, Stack, StatusBadge } from '@/ui'
 import type { CallView } from '../session/model'
+import { CallerNumber } from './call-meta'
 import { show, useDesk } from './desk'
 import { useAgent } from './use-agent'
 import { endReasonWord, reasonHelp } from './words'
@@ -37,8 +38,8 @@ function CallWork({ call, over }: { call: CallView; over: boolean }) {
         <Facts
           of={[
             // The bar has state, time and queue; without a name the title is the number.
-            call.callerName !== '' && [t`Caller`, <PhoneNumber key="caller" e164={call.caller} />],
-            [t`Called`, <PhoneNumber key="called" e164={call.called} />],
+            call.callerName !== '' && [t`Caller`, <CallerNumber key="caller" call={call} />],
+            call.called !== '' && [t`Called`, <PhoneNumber key="called" e164={call.called} />],
             call.queueName !== '' && [t`Queue`, call.queueName],
             call.menuPath.length > 0 && [t`Chosen in the menu`, call.menuPath.join(' › ')],
             call.enqueuedAt !== undefined &&

@@ -28,6 +28,8 @@ export interface CallView {
   /** E.164, empty when withheld. */
   caller: string
   callerName: string
+  /** From the company's own page, to try it: without numbers. */
+  test: boolean
   called: string
   queueId: string
   queueName: string
@@ -176,6 +178,7 @@ export function callView(m: pb.Call): CallView {
     state: callStates[m.state] ?? 'ended',
     caller: m.caller,
     callerName: m.callerName,
+    test: m.test,
     called: m.called,
     queueId: m.queueId,
     queueName: m.queueName,
