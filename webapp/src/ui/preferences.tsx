@@ -1,5 +1,5 @@
 import { Trans, useLingui } from '@lingui/react/macro'
-import { ActionIcon, Menu, useMantineColorScheme } from '@mantine/core'
+import { ActionIcon, Menu, Select, type SelectProps, useMantineColorScheme } from '@mantine/core'
 import {
   IconBaselineDensityMedium,
   IconBaselineDensitySmall,
@@ -41,6 +41,22 @@ export function useDensity(): [Density, (value: Density) => void] {
     }
   }
   return [value, choose]
+}
+
+/** The language of this browser, as a field: the page changes as it is chosen. */
+export function LanguageSelect(props: Pick<SelectProps, 'label' | 'description' | 'size'>) {
+  const { i18n } = useLingui()
+  return (
+    <Select
+      {...props}
+      name="language"
+      data={Object.entries(localeNames).map(([value, label]) => ({ value, label }))}
+      value={i18n.locale}
+      onChange={(locale) => void (locale && chooseLocale(locale as Locale))}
+      allowDeselect={false}
+      withCheckIcon={false}
+    />
+  )
 }
 
 /** Language, colour scheme and row height, for pages with and without a session. `onLocale` hears the choice. */

@@ -4,7 +4,7 @@ import { Link, useNavigate } from '@tanstack/react-router'
 import { cloudClient } from '@/api'
 import { AccessService } from '@/api/gen/trunkline/access/v1/access_pb'
 import { paths } from '@/app/paths'
-import { Form, PasswordField, Submit, TextField, useZodForm } from '@/ui'
+import { Form, LanguageSelect, PasswordField, Submit, TextField, useZodForm } from '@/ui'
 import * as rules from '@/ui/rules'
 import { AccessCard } from './card'
 
@@ -22,7 +22,7 @@ export function SignUpPage() {
   return (
     <AccessCard
       title={t`Create your contact center`}
-      why={t`Ten minutes from here to the first test call. No trunk and no hardware are needed to try it.`}
+      why={t`Five minutes from here to the first test call. No trunk and no hardware are needed to try it.`}
       foot={
         <Trans>
           You have an account?{' '}
@@ -48,6 +48,11 @@ export function SignUpPage() {
           label={<Trans>Password</Trans>}
           description={<Trans>At least 10 characters.</Trans>}
           autoComplete="new-password"
+          size="md"
+        />
+        <LanguageSelect
+          label={<Trans>Language</Trans>}
+          description={<Trans>Of this page, of our mails and of the included prompts.</Trans>}
           size="md"
         />
         <Submit size="md" fullWidth>
