@@ -36,8 +36,7 @@ export class CredentialStore {
   #stored(after: number): Credentials | undefined {
     try {
       const found = JSON.parse(this.storage.getItem(key) ?? 'null') as Credentials | null
-      if (!found || typeof found.token !== 'string' || !Array.isArray(found.nodes) || !(found.expiresAt > after))
-        return undefined
+      if (!found || typeof found.token !== 'string' || !Array.isArray(found.nodes) || !(found.expiresAt > after)) return undefined
       return found
     } catch {
       return undefined
