@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -223,10 +222,47 @@ func (ua *UA) add(l *Leg) error {
 		return fmt.Errorf("sip: dialog %s is here already", printable(k.callID, 80))
 	}
 	ua.legs[k] = l
-	if l.inv == nil {
+	if l.inv == nil && l.out == nil {
 		ua.count(l.trunk.ID, l.trunk.Tenant)
 	}
 	ua.metrics.legs.Set(float64(len(ua.legs)))
+	return nil
+}
+
+// countOn makes a leg that is to be placed one of a trunk's calls.
+func (ua *UA) countOn(l *Leg, t Trunk) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.state != early {
+		return ErrEnded
+	}
+	ua.mu.Lock()
+	defer ua.mu.Unlock()
+	if l.out.counted {
+		ua.uncount(l.trunk.ID, l.out.Tenant)
+		l.out.counted = false
+	}
+	if ua.trunkFull(t, l.out.Tenant) != "" {
+		return ErrTrunkFull
+	}
+	ua.count(t.ID, l.out.Tenant)
+	l.trunk, l.out.counted = t, true
+	return nil
+}
+
+// establish makes the dialog of a leg we placed complete; it is found by the
+// tag of who answered from then on.
+func (ua *UA) establish(l *Leg, res *sip.Response) error {
+	ua.mu.Lock()
+	defer ua.mu.Unlock()
+	before := l.d.key()
+	l.d.established(res)
+	k := l.d.key()
+	if ua.legs[before] != l || ua.legs[k] != nil {
+		return ErrStopped
+	}
+	delete(ua.legs, before)
+	ua.legs[k] = l
 	return nil
 }
 
@@ -236,8 +272,12 @@ func (ua *UA) forget(l *Leg) {
 	k := l.d.key()
 	if ua.legs[k] == l {
 		delete(ua.legs, k)
-		if l.inv == nil {
+		switch {
+		case l.inv != nil:
+		case l.out == nil:
 			ua.uncount(l.trunk.ID, l.trunk.Tenant)
+		case l.out.counted:
+			ua.uncount(l.trunk.ID, l.out.Tenant)
 		}
 	}
 	if l.inv != nil {
@@ -246,10 +286,14 @@ func (ua *UA) forget(l *Leg) {
 	ua.metrics.legs.Set(float64(len(ua.legs)))
 }
 
+// leg finds the leg of a dialog; one we place has no tag of the peer yet.
 func (ua *UA) leg(k dialogKey) *Leg {
 	ua.mu.Lock()
 	defer ua.mu.Unlock()
-	return ua.legs[k]
+	if l := ua.legs[k]; l != nil {
+		return l
+	}
+	return ua.legs[dialogKey{callID: k.callID, localTag: k.localTag}]
 }
 
 // keyOf is the dialog a request of the peer belongs to.
@@ -287,51 +331,6 @@ func (ua *UA) tenantOf(t Trunk, called string) Tenant {
 		return Tenant{ID: t.Tenant} // a call to a stranger's number costs its trunk's owner
 	}
 	return who
-}
-
-// callerOf takes the network's word (RFC 3325) before the phone's. A caller
-// who asked for privacy has neither number nor name here.
-func callerOf(req *sip.Request) (num, name string) {
-	for _, h := range req.GetHeaders("privacy") {
-		for p := range strings.FieldsFuncSeq(strings.ToLower(h.Value()), func(r rune) bool { return r == ';' || r == ',' || r == ' ' }) {
-			if p == "id" || p == "user" {
-				return "", ""
-			}
-		}
-	}
-	from := req.From()
-	num, name = number(userOf([]byte(from.Address.String()))), displayName(from.DisplayName)
-	for _, header := range [...]string{"p-asserted-identity", "remote-party-id"} {
-		h := req.GetHeader(header)
-		if h == nil {
-			continue
-		}
-		var uri sip.Uri
-		shown, err := sip.ParseAddressValue(h.Value(), &uri, nil)
-		if n := number(userOf([]byte(uri.String()))); err == nil && n != "" {
-			if s := displayName(shown); s != "" {
-				name = s
-			}
-			return n, name
-		}
-	}
-	if num == "" {
-		name = ""
-	}
-	return num, name
-}
-
-func displayName(s string) string {
-	s = printable(strings.ReplaceAll(strings.Trim(s, `"`), `\"`, `"`), 128)
-	if strings.EqualFold(s, "anonymous") {
-		return ""
-	}
-	return s
-}
-
-// quotable makes s fit for a quoted string.
-func quotable(s string) string {
-	return strings.NewReplacer(`"`, "", `\`, "").Replace(printable(s, 128))
 }
 
 func newTag() string { return sip.GenerateTagN(20) }

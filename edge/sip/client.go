@@ -127,16 +127,39 @@ func (ua *UA) final(ctx context.Context, tx *sip.ClientTx, provisional func(*sip
 	}
 }
 
-// sendAlone sends a request whose answer changes nothing, in the background.
+// ask sends a request until it is not challenged any more. build makes it, each
+// time with the next CSeq.
+func (ua *UA) ask(ctx context.Context, h hop, build func() (*sip.Request, error)) (*sip.Response, *sip.ClientTx, error) {
+	auth := authorizer{username: h.trunk.Username, password: h.trunk.Password}
+	for {
+		req, err := build()
+		if err == nil {
+			err = auth.authorize(req)
+		}
+		if err == nil {
+			err = ua.prepareRequest(ctx, req, h)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		res, tx, err := ua.invoke(ctx, req, nil)
+		if err != nil || !auth.learn(res) {
+			return res, tx, err
+		}
+	}
+}
+
+// sendAlone sends the last request of a dialog, whose answer changes nothing,
+// in the background.
 func (ua *UA) sendAlone(req *sip.Request, h hop) {
 	ua.running.Go(func() {
 		ctx, cancel := context.WithTimeout(ua.ctx, 64*ua.time.t1)
 		defer cancel()
-		if err := ua.prepareRequest(ctx, req, h); err != nil {
-			ua.log.Debug("sip request not sent", "method", req.Method, "error", err)
-			return
-		}
-		_, tx, err := ua.invoke(ctx, req, nil)
+		seq := req.CSeq().SeqNo - 1
+		_, tx, err := ua.ask(ctx, h, func() (*sip.Request, error) {
+			seq++
+			return repeated(req, seq), nil
+		})
 		if err != nil {
 			ua.log.Debug("sip request without answer", "method", req.Method, "error", err)
 			if tx != nil {
@@ -144,6 +167,13 @@ func (ua *UA) sendAlone(req *sip.Request, h hop) {
 			}
 		}
 	})
+}
+
+// repeated is a copy of a request under another CSeq, before it is prepared.
+func repeated(req *sip.Request, seq uint32) *sip.Request {
+	again := req.Clone()
+	again.CSeq().SeqNo = seq
+	return again
 }
 
 // acknowledge sends the ACK of a 2xx (its own transaction, RFC 3261 13.2.2.4)
@@ -156,10 +186,16 @@ func (ua *UA) acknowledge(ctx context.Context, d *dialog, h hop, tx *sip.ClientT
 	if err := ua.prepareRequest(ctx, ack, h); err != nil {
 		return err
 	}
+	for _, name := range [...]string{"authorization", "proxy-authorization"} {
+		sip.CopyHeaders(name, tx.Origin(), ack) // RFC 3261 13.2.2.4
+	}
 	tag := d.RemoteTag
+	var forks forks
 	tx.OnRetransmission(func(res *sip.Response) {
-		if tagOf(res.To().Params) == tag {
+		if other := tagOf(res.To().Params); other == tag {
 			_ = ua.write(ack) // repeated again if it is lost again
+		} else if forks.first(other) {
+			ua.endFork(d.copy(), res, h, seq)
 		}
 	})
 	return ua.write(ack)
@@ -170,8 +206,8 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("sip: answered %d %s", e.Status, printable(e.Text, 80))
 }
 
-func statusError(res *sip.Response) error {
-	return &StatusError{Status: res.StatusCode, Text: res.Reason}
+func statusError(res *sip.Response) *StatusError {
+	return &StatusError{Status: res.StatusCode, Text: res.Reason, retryAfter: retryAfter(res)}
 }
 
 func splitHostPort(hostPort string) (host string, port uint16, err error) {

@@ -3,181 +3,215 @@ package sip
 import (
 	"context"
 	"errors"
-	"slices"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 )
 
-// Dial places a call and returns when it is answered and acknowledged. Ending
-// ctx before cancels it. The error is a StatusError when the called side
-// refused. ev.Ringing may be reported before Dial returns.
-func (ua *UA) Dial(ctx context.Context, out Outgoing, ev Events) (*Leg, error) {
+// Outgoing is a call to place.
+type Outgoing struct {
+	// Trunks are tried in this order, of each its targets: the next one when a
+	// target does not answer, is not reachable, answers 5xx, refuses us (401,
+	// 403, 407), or redirects to where the trunk does not go.
+	Trunks []Trunk
+	// Tenant is who calls: on a trunk that is shared, the call is one of its share.
+	Tenant int64
+	// From and To are +E.164, or a user part the trunk understands.
+	From, To string
+	FromName string
+	// Anonymous asks the carrier to tell the called side neither number nor
+	// name (RFC 3323); the carrier itself is told (RFC 3325).
+	Anonymous bool
+	// DivertedFrom is the number that was called at first, when the call goes
+	// on to To (RFC 5806); empty = not diverted.
+	DivertedFrom string
+	// RingFor bounds the time until the answer; 0 = three minutes.
+	RingFor time.Duration
+}
+
+// usualRing is how long a call of ours may ring.
+const usualRing = 3 * time.Minute
+
+// Call makes the leg of a call to place. Its media port is open and its ID and
+// SIPCallID are set, but nothing is sent before Invite, so that the call can be
+// committed first:
+//
+//	leg, err := ua.Call(sip.Outgoing{Trunks: trunks, From: own, To: number}, events)
+//	stream := media.NewStream(leg.Port(), leg.Format(), ...)
+//	leg.Invite()      // returns at once
+//	                  // events: Ringing, MediaChanged, EarlyMedia, then Answered or Failed
+//	leg.Hangup("...") // CANCEL before the answer, BYE after it; no event follows
+//
+// After Answered the leg is like one that was answered here: Snapshot may be
+// taken, and Restore continues it elsewhere. A leg that still rings has nothing
+// to restore: the other node places the call again.
+func (ua *UA) Call(out Outgoing, ev Events) (*Leg, error) {
 	if ua.draining.Load() {
 		return nil, ErrStopped
+	}
+	if len(out.Trunks) == 0 {
+		return nil, ErrNoTarget
 	}
 	port, err := ua.openPort()
 	if err != nil {
 		return nil, err
 	}
-	d := ua.calling(out)
-	l := ua.newLeg(out.Trunk, d, port, ev)
-	if err := l.place(ctx, out); err != nil {
-		l.mu.Lock()
-		l.finish(nil)
-		l.mu.Unlock()
+	d := &dialog{
+		CallID: newTag() + "@" + ua.host, LocalTag: newTag(), LocalSeq: firstSeq(),
+		Caller: true, RemoteNone: true, Session: defaultSession(sessionID()),
+	}
+	l := ua.newLeg(Trunk{}, d, port, ev)
+	l.out = &placing{Outgoing: out}
+	if err := ua.add(l); err != nil {
+		l.end()
+		return nil, errors.Join(err, port.Close())
+	}
+	return l, nil
+}
+
+// Dial is Call and Invite for those who have nothing to do until the answer. It
+// returns when the call is answered; ending ctx before cancels it.
+func (ua *UA) Dial(ctx context.Context, out Outgoing, ev Events) (*Leg, error) {
+	result := make(chan error, 1)
+	answered, failed := ev.Answered, ev.Failed
+	up := false // events come one after another
+	ev.Answered = func() {
+		up = true
+		result <- nil
+		if answered != nil {
+			answered()
+		}
+	}
+	ev.Failed = func(err error) {
+		if !up {
+			result <- err
+		} else if failed != nil {
+			failed(err)
+		}
+	}
+	l, err := ua.Call(out, ev)
+	if err != nil {
+		return nil, err
+	}
+	l.Invite()
+	select {
+	case err = <-result:
+	case <-l.over.Done():
+		// By its last event, or by Stop, after which none comes.
+		select {
+		case err = <-result:
+		case <-ua.ctx.Done():
+			err = ErrStopped
+		}
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		l.Hangup("given up")
 		return nil, err
 	}
 	return l, nil
 }
 
-// calling makes the dialog of the calling side, as far as it is known before
-// the answer.
-func (ua *UA) calling(out Outgoing) *dialog {
-	tag := newTag()
-	from := sip.FromHeader{DisplayName: quotable(out.FromName), Address: sip.Uri{Scheme: "sip", User: out.From, Host: ua.host}}
-	from.Params.Add("tag", tag)
-	host, port, _ := splitHostPort(out.Trunk.Target)
-	to := sip.Uri{Scheme: "sip", User: out.To, Host: host}
-	toHeader := sip.ToHeader{Address: to}
-	to.Port = int(port)
-	d := &dialog{
-		CallID: newTag() + "@" + ua.host, LocalTag: tag, Local: from.Value(), Remote: toHeader.Value(),
-		LocalSeq: firstSeq(), RemoteNone: true, Target: to.String(), Source: out.Trunk.Target,
-		Transport: udp, TrunkID: out.Trunk.ID, Caller: true, Session: defaultSession(sessionID()),
+// Invite places the call of a leg made by Call. Asking again does nothing.
+func (l *Leg) Invite() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.state == early && l.out != nil && !l.out.begun {
+		l.out.begun = true
+		l.ua.running.Go(l.place)
 	}
-	if out.Trunk.Transport == "tcp" {
-		d.Transport = tcp
-	}
-	return d
 }
 
-func (l *Leg) place(ctx context.Context, out Outgoing) error {
-	seq := l.d.nextSeq()
-	req, err := l.d.request(sip.INVITE, seq)
-	if err != nil {
-		return err
+// placing is a call of ours until it is answered; guarded by the leg's lock.
+type placing struct {
+	Outgoing
+	begun   bool
+	counted bool // as a call of the leg's trunk
+	rings   bool // told by an event
+	heard   bool // EarlyMedia was told
+	// settled: a reliable provisional response brought the answer to our offer,
+	// which the 2xx then only repeats (RFC 3262 5).
+	settled bool
+	now     *attempt // the INVITE on its way
+}
+
+// place tries trunks and targets until one takes the call.
+func (l *Leg) place() {
+	limit := l.out.RingFor
+	if limit <= 0 {
+		limit = usualRing
 	}
-	req.AppendHeader(l.ua.contact(l.d.Transport))
-	req.AppendHeader(sip.NewHeader("Allow", allowed))
-	req.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
-	req.SetBody(l.describe(true))
-	// The configured target is trusted as it is, listed or not.
-	addr, err := l.ua.target(ctx, out.Trunk.Target)
-	if err != nil {
-		return err
-	}
-	h := hop{transport: l.d.Transport, fallback: addr.String(), trunk: Trunk{}, uri: sip.Uri{Host: ""}}
-	if err := l.ua.prepareRequest(ctx, req, h); err != nil {
-		return err
-	}
-	provisional := false
-	onProvisional := func(res *sip.Response) {
-		provisional = true
-		if res.StatusCode == sip.StatusRinging {
-			l.emit(l.ev.Ringing)
-		}
-	}
-	res, tx, err := l.ua.invoke(ctx, req, onProvisional)
-	switch {
-	case err != nil:
-		if tx != nil {
-			l.ua.giveUpCalling(tx, req, l.d.copy(), h, seq, provisional)
-		}
-		return err
-	case !res.IsSuccess():
-		return statusError(res)
+	ctx, cancel := context.WithTimeout(l.over, limit)
+	defer cancel()
+	err := l.tryTrunks(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = ErrNoAnswer
 	}
 	l.mu.Lock()
-	l.d.established(res)
-	l.d.Source = addr.String()
-	l.state = confirmed
-	l.mu.Unlock()
-	if err := l.ua.add(l); err != nil {
-		return errors.Join(err, l.ua.endForeign(ctx, l.d, tx, h, seq))
+	defer l.mu.Unlock()
+	if err != nil && l.state == early {
+		l.fail(err)
 	}
-	if err := l.offerAccepted(ctx, res, tx, h, seq); err != nil {
-		l.mu.Lock()
-		l.bye("no usable answer")
-		l.mu.Unlock()
-		return err
-	}
-	return nil
 }
 
-// endForeign ends a call the other side has answered but we can not keep.
-func (ua *UA) endForeign(ctx context.Context, d *dialog, tx *sip.ClientTx, h hop, seq uint32) error {
-	if err := ua.acknowledge(ctx, d, h, tx, seq); err != nil {
-		return err
-	}
-	bye, err := d.request(sip.BYE, d.nextSeq())
-	if err == nil {
-		ua.sendAlone(bye, h)
-	}
-	return err
-}
-
-// giveUpCalling sends CANCEL, but not before a provisional response came
-// (RFC 3261 9.1), and ends a call that was answered all the same.
-func (ua *UA) giveUpCalling(tx *sip.ClientTx, invite *sip.Request, d *dialog, h hop, seq uint32, provisional bool) {
-	ua.running.Go(func() {
-		ctx, cancel := context.WithTimeout(ua.ctx, 64*ua.time.t1)
-		defer cancel()
-		if !provisional {
-			first, seen := context.WithCancel(ctx)
-			res, err := ua.final(first, tx, func(*sip.Response) { seen() })
-			seen()
-			if res != nil {
-				if res.IsSuccess() {
-					d.established(res)
-					_ = ua.endForeign(ctx, d, tx, h, seq)
-				}
-				return
-			}
-			if ctx.Err() != nil || !errors.Is(err, context.Canceled) {
-				tx.Terminate()
-				return
-			}
+func (l *Leg) tryTrunks(ctx context.Context) error {
+	last := error(ErrNoTarget)
+	for i, t := range l.out.Trunks {
+		if err := l.ua.countOn(l, t); err != nil {
+			last = err
+			continue
 		}
-		if c, err := ua.begin(ctx, cancelOf(invite)); err == nil {
-			_, _ = ua.final(ctx, c, nil)
+		moreTrunks := i+1 < len(l.out.Trunks)
+		err := l.tryTargets(ctx, t, moreTrunks)
+		if err == nil || ctx.Err() != nil || !elsewhere(err) {
+			return err
 		}
-		ua.outlive(tx, d, h, seq)
-	})
-}
-
-// cancelOf builds the CANCEL of an INVITE: same Via, Call-ID, From, To and
-// CSeq number (RFC 3261 9.1).
-func cancelOf(invite *sip.Request) *sip.Request {
-	c := sip.NewRequest(sip.CANCEL, invite.Recipient)
-	c.AppendHeader(invite.Via().Clone())
-	for _, name := range [...]string{"route", "from", "to", "call-id"} {
-		sip.CopyHeaders(name, invite, c)
+		l.ua.log.Info("sip call goes on by the next trunk", "sip_call_id", l.d.CallID, "trunk", t.ID, "error", err)
+		last = err
 	}
-	c.AppendHeader(&sip.CSeqHeader{SeqNo: invite.CSeq().SeqNo, MethodName: sip.CANCEL})
-	hops := sip.MaxForwardsHeader(70)
-	c.AppendHeader(&hops)
-	c.SetBody(nil)
-	c.SetTransport(invite.Transport())
-	c.SetDestination(invite.Destination())
-	c.Laddr = invite.Laddr
-	return c
+	return last
 }
 
-// established completes a calling dialog with a 2xx (RFC 3261 12.1.2).
-func (d *dialog) established(res *sip.Response) {
-	d.RemoteTag = tagOf(res.To().Params)
-	d.Remote = res.To().Value()
-	d.refreshTarget(res)
-	d.Routes = nil
-	for _, h := range res.GetHeaders("record-route") {
-		d.Routes = append(d.Routes, h.Value())
+func (l *Leg) tryTargets(ctx context.Context, t Trunk, moreTrunks bool) error {
+	list := l.ua.targets(ctx, t)
+	if len(list) == 0 {
+		return &unreachableError{t.Target}
 	}
-	slices.Reverse(d.Routes)
+	var last error
+	for redirects := 0; len(list) > 0; {
+		to := list[0]
+		list = list[1:]
+		more := moreTrunks || len(list) > 0
+		err := l.attempt(ctx, t, to, more)
+		var moved *redirectError
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return err
+		case errors.As(err, &moved) && redirects < maxRedirects:
+			redirects++
+			list = append(l.ua.redirected(ctx, t, moved), list...)
+		case !elsewhere(err):
+			return err
+		default:
+			l.ua.rest(to, err)
+		}
+		last = err
+	}
+	return last
 }
 
-func (d *dialog) copy() *dialog {
-	c := *d
-	c.Routes = slices.Clone(d.Routes)
-	c.Session.Lines = slices.Clone(d.Session.Lines)
-	return &c
+// elsewhere tells whether another target or trunk may still take the call: the
+// failure was this one's, not the called side's word.
+func elsewhere(err error) bool {
+	var answered *StatusError
+	if !errors.As(err, &answered) {
+		return errors.Is(err, ErrTransport) || errors.Is(err, errSilent)
+	}
+	switch s := answered.Status; s {
+	case sip.StatusUnauthorized, sip.StatusForbidden, sip.StatusProxyAuthRequired, sip.StatusRequestTimeout:
+		return true
+	default:
+		return s >= 300 && s < 400 || s >= 500 && s < 600
+	}
 }

@@ -36,7 +36,7 @@ func TestTwoNodesCallEachOther(t *testing.T) {
 			a := startUA(t, nil, nil)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
-			la, err := a.Dial(ctx, Outgoing{Trunk: trunkTo(b.addr(), transport), From: "+4930111", FromName: `Ann "A"`, To: "+4989222"}, evA.Events())
+			la, err := a.Dial(ctx, Outgoing{Trunks: []Trunk{trunkTo(b.addr(), transport)}, From: "+4930111", FromName: `Ann "A"`, To: "+4989222"}, evA.Events())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,16 +105,16 @@ func roundTrip(t *testing.T, from, to media.Port) {
 func TestDialIsRefused(t *testing.T) {
 	b := startUA(t, func(in *Incoming) { in.Refuse(486, "") }, nil)
 	a := startUA(t, nil, nil)
-	_, err := a.Dial(t.Context(), Outgoing{Trunk: trunkTo(b.addr(), "udp"), To: "+491"}, Events{})
+	_, err := a.Dial(t.Context(), Outgoing{Trunks: []Trunk{trunkTo(b.addr(), "udp")}, To: "+491"}, Events{})
 	var status *StatusError
 	if !errors.As(err, &status) || status.Status != 486 {
 		t.Errorf("%v", err)
 	}
-	if _, err := a.Dial(t.Context(), Outgoing{Trunk: trunkTo("no such host:5060", "udp"), To: "+491"}, Events{}); !errors.Is(err, ErrTransport) {
+	if _, err := a.Dial(t.Context(), Outgoing{Trunks: []Trunk{trunkTo("no such host:5060", "udp")}, To: "+491"}, Events{}); !errors.Is(err, ErrTransport) {
 		t.Errorf("%v", err)
 	}
 	a.Drain()
-	if _, err := a.Dial(t.Context(), Outgoing{Trunk: trunkTo(b.addr(), "udp"), To: "+491"}, Events{}); !errors.Is(err, ErrStopped) {
+	if _, err := a.Dial(t.Context(), Outgoing{Trunks: []Trunk{trunkTo(b.addr(), "udp")}, To: "+491"}, Events{}); !errors.Is(err, ErrStopped) {
 		t.Errorf("%v", err)
 	}
 }
@@ -133,7 +133,7 @@ func TestDialIsCancelledWhileItRings(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error, 1)
 	go func() {
-		_, err := a.Dial(ctx, Outgoing{Trunk: trunkTo(b.addr(), "udp"), To: "+491"}, evA.Events())
+		_, err := a.Dial(ctx, Outgoing{Trunks: []Trunk{trunkTo(b.addr(), "udp")}, To: "+491"}, evA.Events())
 		failed <- err
 	}()
 	evA.want(t, "ringing")
@@ -153,7 +153,7 @@ func TestDialAnsweredAfterItWasGivenUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error, 1)
 	go func() {
-		_, err := a.Dial(ctx, Outgoing{Trunk: trunkTo(p.local(), "udp"), To: "+491"}, Events{})
+		_, err := a.Dial(ctx, Outgoing{Trunks: []Trunk{trunkTo(p.local(), "udp")}, To: "+491"}, Events{})
 		failed <- err
 	}()
 	inv := p.next()

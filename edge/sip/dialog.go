@@ -2,6 +2,7 @@ package sip
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -69,6 +70,8 @@ func decodeDialog(b []byte) (*dialog, error) {
 		return nil, fmt.Errorf("%w: schema %d", ErrSnapshot, d.Schema)
 	case d.CallID == "" || d.LocalTag == "" || d.Local == "" || d.Remote == "" || len(d.Session.Lines) == 0:
 		return nil, fmt.Errorf("%w: incomplete", ErrSnapshot)
+	case d.Caller && d.RemoteTag == "":
+		return nil, fmt.Errorf("%w: not answered yet", ErrSnapshot)
 	case d.Transport != udp && d.Transport != tcp:
 		return nil, fmt.Errorf("%w: transport %q", ErrSnapshot, d.Transport)
 	case sip.ParseUri(d.Target, &uri) != nil:
@@ -115,6 +118,25 @@ func (d *dialog) refreshTarget(m contactful) bool {
 	}
 	d.Target = target
 	return true
+}
+
+// established completes a calling dialog with a 2xx (RFC 3261 12.1.2).
+func (d *dialog) established(res *sip.Response) {
+	d.RemoteTag = tagOf(res.To().Params)
+	d.Remote = res.To().Value()
+	d.refreshTarget(res)
+	d.Routes = nil
+	for _, h := range res.GetHeaders("record-route") {
+		d.Routes = append(d.Routes, h.Value())
+	}
+	slices.Reverse(d.Routes)
+}
+
+func (d *dialog) copy() *dialog {
+	c := *d
+	c.Routes = slices.Clone(d.Routes)
+	c.Session.Lines = slices.Clone(d.Session.Lines)
+	return &c
 }
 
 type contactful interface{ Contact() *sip.ContactHeader }

@@ -25,7 +25,7 @@ func (l *Leg) hop() hop {
 	h.uri, h.err = l.d.nextHop()
 	if h.transport == tcp {
 		h.open = l.d.Source
-		if l.trunk.Target != "" {
+		if l.trunk.Target != "" && !l.d.Caller {
 			// A connection's source port is the peer's own choice; nobody listens there.
 			h.fallback = l.trunk.Target
 		}
@@ -55,20 +55,16 @@ func (ua *UA) resolve(ctx context.Context, h hop) (netip.AddrPort, error) {
 	if a, err := netip.ParseAddrPort(h.fallback); err == nil {
 		return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), nil
 	}
-	return ua.target(ctx, h.fallback)
+	return ua.target(ctx, h.fallback, strings.ToLower(h.transport))
 }
 
 // target resolves a configured host[:port].
-func (ua *UA) target(ctx context.Context, hostPort string) (netip.AddrPort, error) {
-	host, port, err := splitHostPort(hostPort)
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	addrs := ua.lookup(ctx, host)
+func (ua *UA) target(ctx context.Context, hostPort, transport string) (netip.AddrPort, error) {
+	addrs := ua.locate(ctx, hostPort, transport)
 	if len(addrs) == 0 {
 		return netip.AddrPort{}, &unreachableError{hostPort}
 	}
-	return netip.AddrPortFrom(addrs[0], port), nil
+	return addrs[0], nil
 }
 
 type unreachableError struct{ host string }

@@ -24,7 +24,8 @@ type Leg struct {
 	ua    *UA
 	trunk Trunk
 	ev    Events
-	inv   *invite // nil for legs of Restore and Dial
+	inv   *invite  // nil for legs of Restore and Call
+	out   *placing // of legs of Call
 	port  *media.UDPPort
 	box   mailbox
 	over  context.Context // done when the leg has ended
@@ -64,7 +65,11 @@ func (l *Leg) ID() string { return l.d.LocalTag } // never changes
 func (l *Leg) SIPCallID() string { return l.d.CallID } // never changes
 
 // TrunkID is the trunk the call came or went by.
-func (l *Leg) TrunkID() string { return l.trunk.ID }
+func (l *Leg) TrunkID() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.trunk.ID
+}
 
 // Port is where the leg's audio comes and goes; its remote address is kept up
 // to date by the leg. It closes with the leg.
@@ -134,7 +139,7 @@ func (l *Leg) Answer() error {
 func (l *Leg) Reject(status int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.state != early {
+	if l.state != early || l.inv == nil {
 		l.hangup("rejected")
 		return
 	}
@@ -153,7 +158,9 @@ func (l *Leg) Hangup(cause string) {
 func (l *Leg) hangup(cause string) {
 	switch l.state {
 	case early:
-		_ = l.inv.refuse(sip.StatusTemporarilyUnavailable)
+		if l.inv != nil {
+			_ = l.inv.refuse(sip.StatusTemporarilyUnavailable)
+		} // else place hears of the end and cancels
 		l.finish(nil)
 	case accepted:
 		// BYE must wait for the ACK, the caller of Hangup must not.
@@ -172,9 +179,21 @@ func (l *Leg) Abandon() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.state == early {
-		l.inv.abandon()
+		l.unanswered()
 	}
 	l.finish(nil)
+}
+
+// unanswered leaves a call that is not up. What we placed is cancelled, with
+// the one datagram there may be time for: nobody could go on with it.
+func (l *Leg) unanswered() {
+	if l.inv != nil {
+		l.inv.abandon()
+		return
+	}
+	if a := l.out.now; a != nil && a.provisional {
+		_ = l.ua.write(cancelOf(a.req))
+	}
 }
 
 // cancelled: the caller gave up; 487 is sent.

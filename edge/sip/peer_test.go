@@ -104,7 +104,7 @@ func newEvents() *events { return &events{ch: make(chan string, 64)} }
 func (e *events) Events() Events {
 	say := func(s string) func() { return func() { e.ch <- s } }
 	return Events{
-		Acked: say("acked"), Cancelled: say("cancelled"), Bye: say("bye"), Ringing: say("ringing"),
+		Acked: say("acked"), Cancelled: say("cancelled"), Bye: say("bye"), Ringing: say("ringing"), EarlyMedia: say("early media"), Answered: say("answered"),
 		DialogChanged: func(b []byte) {
 			e.mu.Lock()
 			e.snapshots = append(e.snapshots, b)
@@ -415,7 +415,9 @@ func (p *peer) respond(m *message, status int, body string, extra ...string) {
 		b.WriteString("Via: " + v + "\r\n")
 	}
 	fmt.Fprintf(&b, "From: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %s\r\n", m.get("From"), m.get("To"), m.get("Call-ID"), m.get("CSeq"))
-	b.WriteString("Contact: " + p.contactURI() + "\r\n")
+	if status/100 != 3 {
+		b.WriteString("Contact: " + p.contactURI() + "\r\n")
+	}
 	for _, e := range extra {
 		b.WriteString(e + "\r\n")
 	}

@@ -125,35 +125,16 @@ func (l *Leg) pauseAfter(res *sip.Response) (time.Duration, bool) {
 // offerOnce sends one re-INVITE and, when it is accepted, the ACK.
 func (l *Leg) offerOnce(ctx context.Context) (*sip.Response, error) {
 	l.mu.Lock()
-	if l.state == ended {
-		l.mu.Unlock()
-		return nil, ErrEnded
-	}
-	seq := l.d.nextSeq()
-	req, err := l.d.request(sip.INVITE, seq)
-	if err != nil {
-		l.mu.Unlock()
-		return nil, err
-	}
-	req.AppendHeader(l.ua.contact(l.d.Transport))
-	req.AppendHeader(sip.NewHeader("Allow", allowed))
-	req.AppendHeader(sip.NewHeader("Supported", "timer"))
-	if l.d.Expires > 0 {
-		// The peer keeps the duty to refresh: it is the called side here.
-		req.AppendHeader(sip.NewHeader("Session-Expires", strconv.Itoa(int(l.d.Expires))+";refresher=uas"))
-	}
-	req.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
-	req.SetBody(l.describe(true))
 	h := l.hop()
 	l.mu.Unlock()
-
-	if err := l.ua.prepareRequest(ctx, req, h); err != nil {
-		return nil, err
-	}
 	invited, stop := context.WithCancel(ctx)
 	defer stop()
 	defer context.AfterFunc(l.over, stop)()
-	res, tx, err := l.ua.invoke(invited, req, nil)
+	var seq uint32
+	res, tx, err := l.ua.ask(invited, h, func() (req *sip.Request, err error) {
+		req, seq, err = l.offer()
+		return req, err
+	})
 	if err != nil {
 		if tx != nil {
 			l.ua.outlive(tx, l.copyDialog(), h, seq)
@@ -166,25 +147,42 @@ func (l *Leg) offerOnce(ctx context.Context) (*sip.Response, error) {
 	if !res.IsSuccess() {
 		return res, nil
 	}
-	return res, l.offerAccepted(ctx, res, tx, h, seq)
+	return res, l.offerAccepted(ctx, res, tx, seq)
 }
 
-func (l *Leg) offerAccepted(ctx context.Context, res *sip.Response, tx *sip.ClientTx, h hop, seq uint32) error {
+// offer builds a re-INVITE.
+func (l *Leg) offer() (*sip.Request, uint32, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.state == ended {
+		return nil, 0, ErrEnded
+	}
+	seq := l.d.nextSeq()
+	req, err := l.d.request(sip.INVITE, seq)
+	if err != nil {
+		return nil, 0, err
+	}
+	req.AppendHeader(l.ua.contact(l.d.Transport))
+	req.AppendHeader(sip.NewHeader("Allow", allowed))
+	req.AppendHeader(sip.NewHeader("Supported", "timer"))
+	if l.d.Expires > 0 {
+		// The peer keeps the duty to refresh: it is the called side here.
+		req.AppendHeader(sip.NewHeader("Session-Expires", strconv.Itoa(int(l.d.Expires))+";refresher=uas"))
+	}
+	req.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
+	req.SetBody(l.describe(true))
+	return req, seq, nil
+}
+
+func (l *Leg) offerAccepted(ctx context.Context, res *sip.Response, tx *sip.ClientTx, seq uint32) error {
 	l.mu.Lock()
 	l.d.refreshTarget(res)
 	if l.d.Expires > 0 && res.GetHeader("session-expires") == nil {
 		l.d.Expires = 0
 	}
-	s := l.d.Session
-	d, err := descriptionOf(res)
-	if err == nil && d == nil {
-		err = ErrBadSDP
-	}
-	if err == nil {
-		err = s.answered(d, l.port.LocalAddr().Addr().Is4())
-	}
-	if err == nil {
-		l.setSession(s)
+	var err error
+	if l.out == nil || !l.out.settled {
+		err = l.offerAnswered(res)
 	}
 	ackTo := l.d.copy()
 	next := l.hop()
@@ -195,37 +193,27 @@ func (l *Leg) offerAccepted(ctx context.Context, res *sip.Response, tx *sip.Clie
 	return err
 }
 
+// offerAnswered takes the description that answers our offer.
+func (l *Leg) offerAnswered(m bodied) error {
+	d, err := descriptionOf(m)
+	if err != nil {
+		return err
+	}
+	if d == nil {
+		return ErrBadSDP
+	}
+	s := l.d.Session
+	if err := s.answered(d, l.port.LocalAddr().Addr().Is4()); err != nil {
+		return err
+	}
+	l.setSession(s)
+	return nil
+}
+
 func (l *Leg) copyDialog() *dialog {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.d.copy()
-}
-
-// outlive sees a transaction through that nobody waits for any more: a 2xx
-// must be acknowledged, and the call it made ended (RFC 3261 13.2.2.4).
-func (ua *UA) outlive(tx *sip.ClientTx, d *dialog, h hop, seq uint32) {
-	ua.running.Go(func() {
-		ctx, cancel := context.WithTimeout(ua.ctx, 64*ua.time.t1)
-		defer cancel()
-		res, err := ua.final(ctx, tx, nil)
-		if err != nil {
-			tx.Terminate()
-			return
-		}
-		if !res.IsSuccess() {
-			return
-		}
-		if d.RemoteTag == "" {
-			d.established(res)
-		}
-		if err := ua.acknowledge(ctx, d, h, tx, seq); err != nil {
-			return
-		}
-		d.LocalSeq = max(d.LocalSeq, seq)
-		if bye, err := d.request(sip.BYE, d.nextSeq()); err == nil {
-			ua.sendAlone(bye, h)
-		}
-	})
 }
 
 // giveUp ends a leg that was not restored. A peer that said that the call is

@@ -62,7 +62,7 @@ func (l *Leg) respond(req *sip.Request, tx *sip.ServerTx, res *sip.Response) {
 }
 
 func (l *Leg) hungUp() {
-	if l.state == early {
+	if l.state == early && l.inv != nil {
 		// BYE before the answer ends the call like CANCEL does.
 		_ = l.inv.refuse(sip.StatusRequestTerminated)
 		l.finish(l.ev.Cancelled)

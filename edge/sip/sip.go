@@ -69,7 +69,14 @@ type Trunk struct {
 	ID, Name string
 	Tenant   int64
 	Allowed  []netip.Prefix // sources of requests and targets of ours
-	Target   string         // host:port for calls we place
+	Target   string         // where calls we place go: host, or host:port; a host alone is looked up by RFC 3263
+	// Fallbacks are tried when Target does not take the call.
+	Fallbacks []string
+	// Domain is the carrier's name in From, To and the Request-URI; empty = the
+	// addresses themselves.
+	Domain string
+	// Username and Password answer challenges (RFC 8760); empty = none is answered.
+	Username, Password string
 	// Transport of calls we place: "udp" (also when empty) or "tcp".
 	Transport string
 	Takeover  string
@@ -141,20 +148,16 @@ type Events struct {
 	// remote address is set already.
 	MediaChanged func(f Format, direction string)
 	Digit        func(digit byte) // DTMF by INFO; RTP events come from the media stream
-	// Ringing: the called side rings (legs of Dial).
-	Ringing func()
-	// Failed: no ACK within 32 s, the transport died, a refresh was refused.
+	// Of legs of Call, until the answer: the called side rings; it is heard
+	// already (MediaChanged came before, if the format is another than the
+	// leg's first); it has answered and both directions are open.
+	Ringing, EarlyMedia, Answered func()
+	// Failed: no ACK within 32 s, the transport died, a refresh was refused; of
+	// legs of Call also that nobody took the call (StatusError, ErrNoAnswer).
 	Failed func(error)
 }
 
-// Outgoing is a call to place.
-type Outgoing struct {
-	Trunk    Trunk
-	From, To string // E.164 or a user part the trunk understands
-	FromName string
-}
-
-// Errors of Prepare, Answer, Restore and Dial.
+// Errors of Prepare, Answer, Restore and Call.
 var (
 	ErrCancelled = errors.New("sip: the caller gave up")
 	ErrDecided   = errors.New("sip: decided already")
@@ -167,10 +170,15 @@ var (
 	ErrExpired   = errors.New("sip: the session was not refreshed")
 	ErrSnapshot  = errors.New("sip: snapshot not understood")
 	ErrStopped   = errors.New("sip: stopped")
+	ErrNoTarget  = errors.New("sip: no trunk to call by")
+	ErrTrunkFull = errors.New("sip: no more calls by this trunk now")
+	ErrNoAnswer  = errors.New("sip: not answered in time")
 )
 
 // StatusError is the peer's final answer to a request of ours.
 type StatusError struct {
 	Status int
 	Text   string
+
+	retryAfter time.Duration
 }

@@ -80,7 +80,7 @@ func TestStopLeavesCallsToOthers(t *testing.T) {
 			t.Errorf("the peer got %q", m.first)
 		}
 	}
-	if _, err := ua.Dial(context.Background(), Outgoing{Trunk: trunkTo(p.local(), "udp"), To: "1"}, Events{}); err == nil {
+	if _, err := ua.Dial(context.Background(), Outgoing{Trunks: []Trunk{trunkTo(p.local(), "udp")}, To: "1"}, Events{}); err == nil {
 		t.Error("dialled after Stop")
 	}
 	_, err := New(Config{UDP: ua.cfg.UDP, Trunks: ua.cfg.Trunks, Advertised: "x:y"}, handlerFunc(nil))

@@ -54,6 +54,7 @@ type UA struct {
 	running  sync.WaitGroup
 	draining atomic.Bool
 	reports  perSecondLimit
+	resting  resting
 
 	mu       sync.Mutex
 	legs     map[dialogKey]*Leg
