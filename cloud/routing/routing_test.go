@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -360,5 +361,42 @@ func TestSettings(t *testing.T) {
 		if f := fault.Of(err); err == nil || f.Kind != fault.Invalid || f.Field != field {
 			t.Errorf("%s: %v", field, err)
 		}
+	}
+}
+
+func TestDialling(t *testing.T) {
+	o := newOffice(t)
+	tenant, ctx := o.tenant("one", "en")
+	other, _ := o.tenant("two", "en")
+	x, err := o.GetDialling(ctx, &cloudv1.GetDiallingRequest{})
+	if err != nil || x.Enabled || len(x.Prefixes) != 0 || x.MaxCalls != 5 || x.SharedCalls != 0 {
+		t.Fatalf("a new tenant may call %v, %v", x, err)
+	}
+	saved, err := o.SaveDialling(ctx, &cloudv1.SaveDiallingRequest{Dialling: &cloudv1.Dialling{
+		Enabled: true, Prefixes: []string{"0049 40", "+49 (30)", "+4930"}, MaxCalls: 3, SharedCalls: 1000,
+	}})
+	if err != nil || !slices.Equal(saved.Prefixes, []string{"+4930", "+4940"}) || saved.SharedCalls != 0 {
+		t.Fatalf("%v, %v", saved, err)
+	}
+	if err := o.GrantCalls(t.Context(), "one", 2); err != nil {
+		t.Fatal(err)
+	}
+	wantFault(t, o.GrantCalls(t.Context(), "nobody", 2), fault.NotFound, "fault.tenant.not_found")
+	if d := o.snapshot(tenant).Dialling; !d.Enabled || len(d.Prefixes) != 2 || d.MaxCalls != 3 || d.SharedCalls != 2 {
+		t.Errorf("the site is told %v", d)
+	}
+	if d := o.snapshot(other).Dialling; d.Enabled || d.SharedCalls != 0 {
+		t.Errorf("another tenant may call %v", d)
+	}
+	for key, bad := range map[string]*cloudv1.Dialling{
+		"fault.dialling.prefix":  {Enabled: true, Prefixes: []string{"+49", "030"}, MaxCalls: 1},
+		"fault.dialling.nothing": {Enabled: true, MaxCalls: 1},
+		"fault.field.too_many":   {Enabled: true, Prefixes: make([]string, 201), MaxCalls: 1},
+	} {
+		_, err := o.SaveDialling(ctx, &cloudv1.SaveDiallingRequest{Dialling: bad})
+		wantFault(t, err, fault.Invalid, key)
+	}
+	if d := o.snapshot(tenant).Dialling; !d.Enabled || d.MaxCalls != 3 {
+		t.Errorf("what was refused has changed it: %v", d)
 	}
 }

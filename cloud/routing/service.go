@@ -27,6 +27,9 @@ func (s *Service) Contribute(ctx context.Context, tx pgx.Tx, tenant int64, _ str
 	if err := addSettings(ctx, tx, tenant, c); err != nil {
 		return err
 	}
+	if err := addDialling(ctx, tx, tenant, c); err != nil {
+		return err
+	}
 	queues, err := tenantdb.TxMany[queue](ctx, tx, "SELECT "+queueColumns+" FROM queues WHERE tenant_id = $1 ORDER BY id", tenant)
 	if err != nil {
 		return err

@@ -97,4 +97,10 @@ var _ = fixtures(map[string]fixture{
 		}
 		return w.owner, &cloudv1.SaveSettingsRequest{Settings: x}
 	}},
+	cloudv1connect.RoutingServiceGetDiallingProcedure: {scope: own, request: func(_ *testing.T, w *world) (*person, proto.Message) {
+		return w.owner, &cloudv1.GetDiallingRequest{}
+	}},
+	cloudv1connect.RoutingServiceSaveDiallingProcedure: {scope: own, request: func(_ *testing.T, w *world) (*person, proto.Message) {
+		return w.owner, &cloudv1.SaveDiallingRequest{Dialling: &cloudv1.Dialling{Enabled: true, Prefixes: []string{"+49"}, MaxCalls: 2}}
+	}},
 })

@@ -66,6 +66,13 @@ func AddNumber(ctx context.Context, cfg Config, n PlatformNumber) (id string, er
 	return id, err
 }
 
+// GrantCalls lets a tenant place calls over the platform's trunks.
+func GrantCalls(ctx context.Context, cfg Config, tenant string, calls int) error {
+	return operate(ctx, cfg, func(_ *sites.Admin, db *tenantdb.DB) error {
+		return routing.New(db).GrantCalls(ctx, tenant, calls)
+	})
+}
+
 func operate(ctx context.Context, cfg Config, f func(*sites.Admin, *tenantdb.DB) error) error {
 	db, done, err := openForCommand(ctx, cfg)
 	if err != nil {

@@ -27,7 +27,7 @@ var adds = map[string][]accessv1.Permission{
 	},
 	Admin: {
 		accessv1.Permission_PERMISSION_MEMBERS_MANAGE, accessv1.Permission_PERMISSION_SITES_MANAGE,
-		accessv1.Permission_PERMISSION_ROUTING_MANAGE,
+		accessv1.Permission_PERMISSION_ROUTING_MANAGE, accessv1.Permission_PERMISSION_DIALLING_MANAGE,
 	},
 	Owner: {accessv1.Permission_PERMISSION_TENANT_MANAGE},
 }

@@ -35,6 +35,8 @@ type program struct {
 	Site   siteCommands   `cmd:"" help:"Hosted sites."`
 	Trunk  trunkCommands  `cmd:"" help:"The platform's trunks."`
 	Number numberCommands `cmd:"" help:"Numbers on the platform's trunks."`
+
+	Dialling diallingCommands `cmd:"" help:"Calls over the platform's trunks."`
 }
 
 func main() {

@@ -48,6 +48,8 @@ const (
 	Permission_PERMISSION_PLATFORM Permission = 14
 	// A node of a site, by its client certificate.
 	Permission_PERMISSION_NODE Permission = 15
+	// What may be called outside: it costs money.
+	Permission_PERMISSION_DIALLING_MANAGE Permission = 16
 )
 
 // Enum value maps for Permission.
@@ -69,6 +71,7 @@ var (
 		13: "PERMISSION_TENANT_MANAGE",
 		14: "PERMISSION_PLATFORM",
 		15: "PERMISSION_NODE",
+		16: "PERMISSION_DIALLING_MANAGE",
 	}
 	Permission_value = map[string]int32{
 		"PERMISSION_UNSPECIFIED":     0,
@@ -87,6 +90,7 @@ var (
 		"PERMISSION_TENANT_MANAGE":   13,
 		"PERMISSION_PLATFORM":        14,
 		"PERMISSION_NODE":            15,
+		"PERMISSION_DIALLING_MANAGE": 16,
 	}
 )
 
@@ -282,7 +286,7 @@ const file_trunkline_access_v1_options_proto_rawDesc = "" +
 	"\x04uuid\x18\b \x01(\bR\x04uuid\x12\x12\n" +
 	"\x04e164\x18\t \x01(\bR\x04e164\x12\x15\n" +
 	"\x06one_of\x18\n" +
-	" \x03(\tR\x05oneOf*\xc2\x03\n" +
+	" \x03(\tR\x05oneOf*\xe2\x03\n" +
 	"\n" +
 	"Permission\x12\x1a\n" +
 	"\x16PERMISSION_UNSPECIFIED\x10\x00\x12\x15\n" +
@@ -301,7 +305,8 @@ const file_trunkline_access_v1_options_proto_rawDesc = "" +
 	"\x17PERMISSION_CALLS_HANDLE\x10\f\x12\x1c\n" +
 	"\x18PERMISSION_TENANT_MANAGE\x10\r\x12\x17\n" +
 	"\x13PERMISSION_PLATFORM\x10\x0e\x12\x13\n" +
-	"\x0fPERMISSION_NODE\x10\x0f:a\n" +
+	"\x0fPERMISSION_NODE\x10\x0f\x12\x1e\n" +
+	"\x1aPERMISSION_DIALLING_MANAGE\x10\x10:a\n" +
 	"\n" +
 	"permission\x12\x1e.google.protobuf.MethodOptions\x18ц\x03 \x01(\x0e2\x1f.trunkline.access.v1.PermissionR\n" +
 	"permission:N\n" +

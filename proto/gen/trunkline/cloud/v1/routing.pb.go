@@ -1207,6 +1207,160 @@ func (x *SaveSettingsRequest) GetSettings() *Settings {
 	return nil
 }
 
+type GetDiallingRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetDiallingRequest) Reset() {
+	*x = GetDiallingRequest{}
+	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetDiallingRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetDiallingRequest) ProtoMessage() {}
+
+func (x *GetDiallingRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetDiallingRequest.ProtoReflect.Descriptor instead.
+func (*GetDiallingRequest) Descriptor() ([]byte, []int) {
+	return file_trunkline_cloud_v1_routing_proto_rawDescGZIP(), []int{21}
+}
+
+// Dialling says what may be called outside. Emergency numbers always may.
+type Dialling struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Enabled bool                   `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	// Beginnings of numbers, +E.164: "+49", "+4930". Premium numbers are called only
+	// where a beginning says more than their country.
+	Prefixes []string `protobuf:"bytes,2,rep,name=prefixes,proto3" json:"prefixes,omitempty"`
+	// Calls to numbers outside at a time, at each site.
+	MaxCalls uint32 `protobuf:"varint,3,opt,name=max_calls,json=maxCalls,proto3" json:"max_calls,omitempty"`
+	// How many of them may go over the platform's trunks. The platform sets it; it is
+	// ignored when saved.
+	SharedCalls   uint32 `protobuf:"varint,4,opt,name=shared_calls,json=sharedCalls,proto3" json:"shared_calls,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Dialling) Reset() {
+	*x = Dialling{}
+	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Dialling) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Dialling) ProtoMessage() {}
+
+func (x *Dialling) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Dialling.ProtoReflect.Descriptor instead.
+func (*Dialling) Descriptor() ([]byte, []int) {
+	return file_trunkline_cloud_v1_routing_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Dialling) GetEnabled() bool {
+	if x != nil {
+		return x.Enabled
+	}
+	return false
+}
+
+func (x *Dialling) GetPrefixes() []string {
+	if x != nil {
+		return x.Prefixes
+	}
+	return nil
+}
+
+func (x *Dialling) GetMaxCalls() uint32 {
+	if x != nil {
+		return x.MaxCalls
+	}
+	return 0
+}
+
+func (x *Dialling) GetSharedCalls() uint32 {
+	if x != nil {
+		return x.SharedCalls
+	}
+	return 0
+}
+
+type SaveDiallingRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Dialling      *Dialling              `protobuf:"bytes,1,opt,name=dialling,proto3" json:"dialling,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SaveDiallingRequest) Reset() {
+	*x = SaveDiallingRequest{}
+	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SaveDiallingRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SaveDiallingRequest) ProtoMessage() {}
+
+func (x *SaveDiallingRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SaveDiallingRequest.ProtoReflect.Descriptor instead.
+func (*SaveDiallingRequest) Descriptor() ([]byte, []int) {
+	return file_trunkline_cloud_v1_routing_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *SaveDiallingRequest) GetDialling() *Dialling {
+	if x != nil {
+		return x.Dialling
+	}
+	return nil
+}
+
 type GetChecklistRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1215,7 +1369,7 @@ type GetChecklistRequest struct {
 
 func (x *GetChecklistRequest) Reset() {
 	*x = GetChecklistRequest{}
-	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[21]
+	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1227,7 +1381,7 @@ func (x *GetChecklistRequest) String() string {
 func (*GetChecklistRequest) ProtoMessage() {}
 
 func (x *GetChecklistRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[21]
+	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1240,7 +1394,7 @@ func (x *GetChecklistRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetChecklistRequest.ProtoReflect.Descriptor instead.
 func (*GetChecklistRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_cloud_v1_routing_proto_rawDescGZIP(), []int{21}
+	return file_trunkline_cloud_v1_routing_proto_rawDescGZIP(), []int{24}
 }
 
 type Checklist struct {
@@ -1253,7 +1407,7 @@ type Checklist struct {
 
 func (x *Checklist) Reset() {
 	*x = Checklist{}
-	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[22]
+	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1265,7 +1419,7 @@ func (x *Checklist) String() string {
 func (*Checklist) ProtoMessage() {}
 
 func (x *Checklist) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[22]
+	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1278,7 +1432,7 @@ func (x *Checklist) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checklist.ProtoReflect.Descriptor instead.
 func (*Checklist) Descriptor() ([]byte, []int) {
-	return file_trunkline_cloud_v1_routing_proto_rawDescGZIP(), []int{22}
+	return file_trunkline_cloud_v1_routing_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Checklist) GetSteps() []*ChecklistStep {
@@ -1308,7 +1462,7 @@ type ChecklistStep struct {
 
 func (x *ChecklistStep) Reset() {
 	*x = ChecklistStep{}
-	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[23]
+	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1320,7 +1474,7 @@ func (x *ChecklistStep) String() string {
 func (*ChecklistStep) ProtoMessage() {}
 
 func (x *ChecklistStep) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[23]
+	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1333,7 +1487,7 @@ func (x *ChecklistStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChecklistStep.ProtoReflect.Descriptor instead.
 func (*ChecklistStep) Descriptor() ([]byte, []int) {
-	return file_trunkline_cloud_v1_routing_proto_rawDescGZIP(), []int{23}
+	return file_trunkline_cloud_v1_routing_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ChecklistStep) GetId() string {
@@ -1366,7 +1520,7 @@ type SkipStepRequest struct {
 
 func (x *SkipStepRequest) Reset() {
 	*x = SkipStepRequest{}
-	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[24]
+	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1378,7 +1532,7 @@ func (x *SkipStepRequest) String() string {
 func (*SkipStepRequest) ProtoMessage() {}
 
 func (x *SkipStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[24]
+	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1391,7 +1545,7 @@ func (x *SkipStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SkipStepRequest.ProtoReflect.Descriptor instead.
 func (*SkipStepRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_cloud_v1_routing_proto_rawDescGZIP(), []int{24}
+	return file_trunkline_cloud_v1_routing_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SkipStepRequest) GetId() string {
@@ -1410,7 +1564,7 @@ type StartTestCallRequest struct {
 
 func (x *StartTestCallRequest) Reset() {
 	*x = StartTestCallRequest{}
-	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[25]
+	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1422,7 +1576,7 @@ func (x *StartTestCallRequest) String() string {
 func (*StartTestCallRequest) ProtoMessage() {}
 
 func (x *StartTestCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[25]
+	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1435,7 +1589,7 @@ func (x *StartTestCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartTestCallRequest.ProtoReflect.Descriptor instead.
 func (*StartTestCallRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_cloud_v1_routing_proto_rawDescGZIP(), []int{25}
+	return file_trunkline_cloud_v1_routing_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *StartTestCallRequest) GetFlowId() string {
@@ -1458,7 +1612,7 @@ type StartTestCallResponse struct {
 
 func (x *StartTestCallResponse) Reset() {
 	*x = StartTestCallResponse{}
-	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[26]
+	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1470,7 +1624,7 @@ func (x *StartTestCallResponse) String() string {
 func (*StartTestCallResponse) ProtoMessage() {}
 
 func (x *StartTestCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[26]
+	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1483,7 +1637,7 @@ func (x *StartTestCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartTestCallResponse.ProtoReflect.Descriptor instead.
 func (*StartTestCallResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_cloud_v1_routing_proto_rawDescGZIP(), []int{26}
+	return file_trunkline_cloud_v1_routing_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *StartTestCallResponse) GetTicket() string {
@@ -1526,7 +1680,7 @@ type RelayServer struct {
 
 func (x *RelayServer) Reset() {
 	*x = RelayServer{}
-	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[27]
+	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1538,7 +1692,7 @@ func (x *RelayServer) String() string {
 func (*RelayServer) ProtoMessage() {}
 
 func (x *RelayServer) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[27]
+	mi := &file_trunkline_cloud_v1_routing_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1551,7 +1705,7 @@ func (x *RelayServer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayServer.ProtoReflect.Descriptor instead.
 func (*RelayServer) Descriptor() ([]byte, []int) {
-	return file_trunkline_cloud_v1_routing_proto_rawDescGZIP(), []int{27}
+	return file_trunkline_cloud_v1_routing_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RelayServer) GetUrls() []string {
@@ -1662,7 +1816,15 @@ const file_trunkline_cloud_v1_routing_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\x04name\x18\x02 \x01(\tB\b\x92\xb5\x18\x04\b\x01\x18<R\x04name\"W\n" +
 	"\x13SaveSettingsRequest\x12@\n" +
-	"\bsettings\x18\x01 \x01(\v2\x1c.trunkline.cloud.v1.SettingsB\x06\x92\xb5\x18\x02\b\x01R\bsettings\"\x15\n" +
+	"\bsettings\x18\x01 \x01(\v2\x1c.trunkline.cloud.v1.SettingsB\x06\x92\xb5\x18\x02\b\x01R\bsettings\"\x14\n" +
+	"\x12GetDiallingRequest\"\x94\x01\n" +
+	"\bDialling\x12\x18\n" +
+	"\aenabled\x18\x01 \x01(\bR\aenabled\x12#\n" +
+	"\bprefixes\x18\x02 \x03(\tB\a\x92\xb5\x18\x030\xc8\x01R\bprefixes\x12&\n" +
+	"\tmax_calls\x18\x03 \x01(\rB\t\x92\xb5\x18\x05 \x01(\xe8\aR\bmaxCalls\x12!\n" +
+	"\fshared_calls\x18\x04 \x01(\rR\vsharedCalls\"W\n" +
+	"\x13SaveDiallingRequest\x12@\n" +
+	"\bdialling\x18\x01 \x01(\v2\x1c.trunkline.cloud.v1.DiallingB\x06\x92\xb5\x18\x02\b\x01R\bdialling\"\x15\n" +
 	"\x13GetChecklistRequest\"`\n" +
 	"\tChecklist\x127\n" +
 	"\x05steps\x18\x01 \x03(\v2!.trunkline.cloud.v1.ChecklistStepR\x05steps\x12\x1a\n" +
@@ -1686,7 +1848,7 @@ const file_trunkline_cloud_v1_routing_proto_rawDesc = "" +
 	"\busername\x18\x02 \x01(\tR\busername\x12\x1e\n" +
 	"\n" +
 	"credential\x18\x03 \x01(\tR\n" +
-	"credential2\x9f\b\n" +
+	"credential2\xd7\t\n" +
 	"\x0eRoutingService\x12a\n" +
 	"\n" +
 	"ListQueues\x12%.trunkline.cloud.v1.ListQueuesRequest\x1a&.trunkline.cloud.v1.ListQueuesResponse\"\x04\x88\xb5\x18\x03\x12R\n" +
@@ -1699,7 +1861,9 @@ const file_trunkline_cloud_v1_routing_proto_rawDesc = "" +
 	"\x0eGetPromptAudio\x12).trunkline.cloud.v1.GetPromptAudioRequest\x1a*.trunkline.cloud.v1.GetPromptAudioResponse\"\x04\x88\xb5\x18\x06\x12W\n" +
 	"\vResetPrompt\x12&.trunkline.cloud.v1.ResetPromptRequest\x1a\x1a.trunkline.cloud.v1.Prompt\"\x04\x88\xb5\x18\x06\x12Y\n" +
 	"\vGetSettings\x12&.trunkline.cloud.v1.GetSettingsRequest\x1a\x1c.trunkline.cloud.v1.Settings\"\x04\x88\xb5\x18\x03\x12[\n" +
-	"\fSaveSettings\x12'.trunkline.cloud.v1.SaveSettingsRequest\x1a\x1c.trunkline.cloud.v1.Settings\"\x04\x88\xb5\x18\x062\xb3\x02\n" +
+	"\fSaveSettings\x12'.trunkline.cloud.v1.SaveSettingsRequest\x1a\x1c.trunkline.cloud.v1.Settings\"\x04\x88\xb5\x18\x06\x12Y\n" +
+	"\vGetDialling\x12&.trunkline.cloud.v1.GetDiallingRequest\x1a\x1c.trunkline.cloud.v1.Dialling\"\x04\x88\xb5\x18\x10\x12[\n" +
+	"\fSaveDialling\x12'.trunkline.cloud.v1.SaveDiallingRequest\x1a\x1c.trunkline.cloud.v1.Dialling\"\x04\x88\xb5\x18\x102\xb3\x02\n" +
 	"\x11OnboardingService\x12\\\n" +
 	"\fGetChecklist\x12'.trunkline.cloud.v1.GetChecklistRequest\x1a\x1d.trunkline.cloud.v1.Checklist\"\x04\x88\xb5\x18\x03\x12T\n" +
 	"\bSkipStep\x12#.trunkline.cloud.v1.SkipStepRequest\x1a\x1d.trunkline.cloud.v1.Checklist\"\x04\x88\xb5\x18\r\x12j\n" +
@@ -1717,7 +1881,7 @@ func file_trunkline_cloud_v1_routing_proto_rawDescGZIP() []byte {
 	return file_trunkline_cloud_v1_routing_proto_rawDescData
 }
 
-var file_trunkline_cloud_v1_routing_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_trunkline_cloud_v1_routing_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_trunkline_cloud_v1_routing_proto_goTypes = []any{
 	(*Queue)(nil),                  // 0: trunkline.cloud.v1.Queue
 	(*ListQueuesRequest)(nil),      // 1: trunkline.cloud.v1.ListQueuesRequest
@@ -1740,66 +1904,74 @@ var file_trunkline_cloud_v1_routing_proto_goTypes = []any{
 	(*Settings)(nil),               // 18: trunkline.cloud.v1.Settings
 	(*Code)(nil),                   // 19: trunkline.cloud.v1.Code
 	(*SaveSettingsRequest)(nil),    // 20: trunkline.cloud.v1.SaveSettingsRequest
-	(*GetChecklistRequest)(nil),    // 21: trunkline.cloud.v1.GetChecklistRequest
-	(*Checklist)(nil),              // 22: trunkline.cloud.v1.Checklist
-	(*ChecklistStep)(nil),          // 23: trunkline.cloud.v1.ChecklistStep
-	(*SkipStepRequest)(nil),        // 24: trunkline.cloud.v1.SkipStepRequest
-	(*StartTestCallRequest)(nil),   // 25: trunkline.cloud.v1.StartTestCallRequest
-	(*StartTestCallResponse)(nil),  // 26: trunkline.cloud.v1.StartTestCallResponse
-	(*RelayServer)(nil),            // 27: trunkline.cloud.v1.RelayServer
-	nil,                            // 28: trunkline.cloud.v1.Finding.ParamsEntry
-	(*timestamppb.Timestamp)(nil),  // 29: google.protobuf.Timestamp
+	(*GetDiallingRequest)(nil),     // 21: trunkline.cloud.v1.GetDiallingRequest
+	(*Dialling)(nil),               // 22: trunkline.cloud.v1.Dialling
+	(*SaveDiallingRequest)(nil),    // 23: trunkline.cloud.v1.SaveDiallingRequest
+	(*GetChecklistRequest)(nil),    // 24: trunkline.cloud.v1.GetChecklistRequest
+	(*Checklist)(nil),              // 25: trunkline.cloud.v1.Checklist
+	(*ChecklistStep)(nil),          // 26: trunkline.cloud.v1.ChecklistStep
+	(*SkipStepRequest)(nil),        // 27: trunkline.cloud.v1.SkipStepRequest
+	(*StartTestCallRequest)(nil),   // 28: trunkline.cloud.v1.StartTestCallRequest
+	(*StartTestCallResponse)(nil),  // 29: trunkline.cloud.v1.StartTestCallResponse
+	(*RelayServer)(nil),            // 30: trunkline.cloud.v1.RelayServer
+	nil,                            // 31: trunkline.cloud.v1.Finding.ParamsEntry
+	(*timestamppb.Timestamp)(nil),  // 32: google.protobuf.Timestamp
 }
 var file_trunkline_cloud_v1_routing_proto_depIdxs = []int32{
 	0,  // 0: trunkline.cloud.v1.ListQueuesResponse.queues:type_name -> trunkline.cloud.v1.Queue
 	0,  // 1: trunkline.cloud.v1.SaveQueueRequest.queue:type_name -> trunkline.cloud.v1.Queue
-	29, // 2: trunkline.cloud.v1.Flow.published_at:type_name -> google.protobuf.Timestamp
+	32, // 2: trunkline.cloud.v1.Flow.published_at:type_name -> google.protobuf.Timestamp
 	5,  // 3: trunkline.cloud.v1.Flow.findings:type_name -> trunkline.cloud.v1.Finding
-	28, // 4: trunkline.cloud.v1.Finding.params:type_name -> trunkline.cloud.v1.Finding.ParamsEntry
+	31, // 4: trunkline.cloud.v1.Finding.params:type_name -> trunkline.cloud.v1.Finding.ParamsEntry
 	4,  // 5: trunkline.cloud.v1.ListFlowsResponse.flows:type_name -> trunkline.cloud.v1.Flow
 	5,  // 6: trunkline.cloud.v1.LintFlowResponse.findings:type_name -> trunkline.cloud.v1.Finding
-	29, // 7: trunkline.cloud.v1.Prompt.uploaded_at:type_name -> google.protobuf.Timestamp
+	32, // 7: trunkline.cloud.v1.Prompt.uploaded_at:type_name -> google.protobuf.Timestamp
 	10, // 8: trunkline.cloud.v1.ListPromptsResponse.prompts:type_name -> trunkline.cloud.v1.Prompt
 	19, // 9: trunkline.cloud.v1.Settings.wrap_up_codes:type_name -> trunkline.cloud.v1.Code
 	19, // 10: trunkline.cloud.v1.Settings.break_reasons:type_name -> trunkline.cloud.v1.Code
 	18, // 11: trunkline.cloud.v1.SaveSettingsRequest.settings:type_name -> trunkline.cloud.v1.Settings
-	23, // 12: trunkline.cloud.v1.Checklist.steps:type_name -> trunkline.cloud.v1.ChecklistStep
-	29, // 13: trunkline.cloud.v1.ChecklistStep.done_at:type_name -> google.protobuf.Timestamp
-	29, // 14: trunkline.cloud.v1.StartTestCallResponse.expires_at:type_name -> google.protobuf.Timestamp
-	27, // 15: trunkline.cloud.v1.StartTestCallResponse.relays:type_name -> trunkline.cloud.v1.RelayServer
-	1,  // 16: trunkline.cloud.v1.RoutingService.ListQueues:input_type -> trunkline.cloud.v1.ListQueuesRequest
-	3,  // 17: trunkline.cloud.v1.RoutingService.SaveQueue:input_type -> trunkline.cloud.v1.SaveQueueRequest
-	6,  // 18: trunkline.cloud.v1.RoutingService.ListFlows:input_type -> trunkline.cloud.v1.ListFlowsRequest
-	8,  // 19: trunkline.cloud.v1.RoutingService.PublishFlow:input_type -> trunkline.cloud.v1.PublishFlowRequest
-	8,  // 20: trunkline.cloud.v1.RoutingService.LintFlow:input_type -> trunkline.cloud.v1.PublishFlowRequest
-	11, // 21: trunkline.cloud.v1.RoutingService.ListPrompts:input_type -> trunkline.cloud.v1.ListPromptsRequest
-	13, // 22: trunkline.cloud.v1.RoutingService.UploadPrompt:input_type -> trunkline.cloud.v1.UploadPromptRequest
-	14, // 23: trunkline.cloud.v1.RoutingService.GetPromptAudio:input_type -> trunkline.cloud.v1.GetPromptAudioRequest
-	16, // 24: trunkline.cloud.v1.RoutingService.ResetPrompt:input_type -> trunkline.cloud.v1.ResetPromptRequest
-	17, // 25: trunkline.cloud.v1.RoutingService.GetSettings:input_type -> trunkline.cloud.v1.GetSettingsRequest
-	20, // 26: trunkline.cloud.v1.RoutingService.SaveSettings:input_type -> trunkline.cloud.v1.SaveSettingsRequest
-	21, // 27: trunkline.cloud.v1.OnboardingService.GetChecklist:input_type -> trunkline.cloud.v1.GetChecklistRequest
-	24, // 28: trunkline.cloud.v1.OnboardingService.SkipStep:input_type -> trunkline.cloud.v1.SkipStepRequest
-	25, // 29: trunkline.cloud.v1.OnboardingService.StartTestCall:input_type -> trunkline.cloud.v1.StartTestCallRequest
-	2,  // 30: trunkline.cloud.v1.RoutingService.ListQueues:output_type -> trunkline.cloud.v1.ListQueuesResponse
-	0,  // 31: trunkline.cloud.v1.RoutingService.SaveQueue:output_type -> trunkline.cloud.v1.Queue
-	7,  // 32: trunkline.cloud.v1.RoutingService.ListFlows:output_type -> trunkline.cloud.v1.ListFlowsResponse
-	4,  // 33: trunkline.cloud.v1.RoutingService.PublishFlow:output_type -> trunkline.cloud.v1.Flow
-	9,  // 34: trunkline.cloud.v1.RoutingService.LintFlow:output_type -> trunkline.cloud.v1.LintFlowResponse
-	12, // 35: trunkline.cloud.v1.RoutingService.ListPrompts:output_type -> trunkline.cloud.v1.ListPromptsResponse
-	10, // 36: trunkline.cloud.v1.RoutingService.UploadPrompt:output_type -> trunkline.cloud.v1.Prompt
-	15, // 37: trunkline.cloud.v1.RoutingService.GetPromptAudio:output_type -> trunkline.cloud.v1.GetPromptAudioResponse
-	10, // 38: trunkline.cloud.v1.RoutingService.ResetPrompt:output_type -> trunkline.cloud.v1.Prompt
-	18, // 39: trunkline.cloud.v1.RoutingService.GetSettings:output_type -> trunkline.cloud.v1.Settings
-	18, // 40: trunkline.cloud.v1.RoutingService.SaveSettings:output_type -> trunkline.cloud.v1.Settings
-	22, // 41: trunkline.cloud.v1.OnboardingService.GetChecklist:output_type -> trunkline.cloud.v1.Checklist
-	22, // 42: trunkline.cloud.v1.OnboardingService.SkipStep:output_type -> trunkline.cloud.v1.Checklist
-	26, // 43: trunkline.cloud.v1.OnboardingService.StartTestCall:output_type -> trunkline.cloud.v1.StartTestCallResponse
-	30, // [30:44] is the sub-list for method output_type
-	16, // [16:30] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	22, // 12: trunkline.cloud.v1.SaveDiallingRequest.dialling:type_name -> trunkline.cloud.v1.Dialling
+	26, // 13: trunkline.cloud.v1.Checklist.steps:type_name -> trunkline.cloud.v1.ChecklistStep
+	32, // 14: trunkline.cloud.v1.ChecklistStep.done_at:type_name -> google.protobuf.Timestamp
+	32, // 15: trunkline.cloud.v1.StartTestCallResponse.expires_at:type_name -> google.protobuf.Timestamp
+	30, // 16: trunkline.cloud.v1.StartTestCallResponse.relays:type_name -> trunkline.cloud.v1.RelayServer
+	1,  // 17: trunkline.cloud.v1.RoutingService.ListQueues:input_type -> trunkline.cloud.v1.ListQueuesRequest
+	3,  // 18: trunkline.cloud.v1.RoutingService.SaveQueue:input_type -> trunkline.cloud.v1.SaveQueueRequest
+	6,  // 19: trunkline.cloud.v1.RoutingService.ListFlows:input_type -> trunkline.cloud.v1.ListFlowsRequest
+	8,  // 20: trunkline.cloud.v1.RoutingService.PublishFlow:input_type -> trunkline.cloud.v1.PublishFlowRequest
+	8,  // 21: trunkline.cloud.v1.RoutingService.LintFlow:input_type -> trunkline.cloud.v1.PublishFlowRequest
+	11, // 22: trunkline.cloud.v1.RoutingService.ListPrompts:input_type -> trunkline.cloud.v1.ListPromptsRequest
+	13, // 23: trunkline.cloud.v1.RoutingService.UploadPrompt:input_type -> trunkline.cloud.v1.UploadPromptRequest
+	14, // 24: trunkline.cloud.v1.RoutingService.GetPromptAudio:input_type -> trunkline.cloud.v1.GetPromptAudioRequest
+	16, // 25: trunkline.cloud.v1.RoutingService.ResetPrompt:input_type -> trunkline.cloud.v1.ResetPromptRequest
+	17, // 26: trunkline.cloud.v1.RoutingService.GetSettings:input_type -> trunkline.cloud.v1.GetSettingsRequest
+	20, // 27: trunkline.cloud.v1.RoutingService.SaveSettings:input_type -> trunkline.cloud.v1.SaveSettingsRequest
+	21, // 28: trunkline.cloud.v1.RoutingService.GetDialling:input_type -> trunkline.cloud.v1.GetDiallingRequest
+	23, // 29: trunkline.cloud.v1.RoutingService.SaveDialling:input_type -> trunkline.cloud.v1.SaveDiallingRequest
+	24, // 30: trunkline.cloud.v1.OnboardingService.GetChecklist:input_type -> trunkline.cloud.v1.GetChecklistRequest
+	27, // 31: trunkline.cloud.v1.OnboardingService.SkipStep:input_type -> trunkline.cloud.v1.SkipStepRequest
+	28, // 32: trunkline.cloud.v1.OnboardingService.StartTestCall:input_type -> trunkline.cloud.v1.StartTestCallRequest
+	2,  // 33: trunkline.cloud.v1.RoutingService.ListQueues:output_type -> trunkline.cloud.v1.ListQueuesResponse
+	0,  // 34: trunkline.cloud.v1.RoutingService.SaveQueue:output_type -> trunkline.cloud.v1.Queue
+	7,  // 35: trunkline.cloud.v1.RoutingService.ListFlows:output_type -> trunkline.cloud.v1.ListFlowsResponse
+	4,  // 36: trunkline.cloud.v1.RoutingService.PublishFlow:output_type -> trunkline.cloud.v1.Flow
+	9,  // 37: trunkline.cloud.v1.RoutingService.LintFlow:output_type -> trunkline.cloud.v1.LintFlowResponse
+	12, // 38: trunkline.cloud.v1.RoutingService.ListPrompts:output_type -> trunkline.cloud.v1.ListPromptsResponse
+	10, // 39: trunkline.cloud.v1.RoutingService.UploadPrompt:output_type -> trunkline.cloud.v1.Prompt
+	15, // 40: trunkline.cloud.v1.RoutingService.GetPromptAudio:output_type -> trunkline.cloud.v1.GetPromptAudioResponse
+	10, // 41: trunkline.cloud.v1.RoutingService.ResetPrompt:output_type -> trunkline.cloud.v1.Prompt
+	18, // 42: trunkline.cloud.v1.RoutingService.GetSettings:output_type -> trunkline.cloud.v1.Settings
+	18, // 43: trunkline.cloud.v1.RoutingService.SaveSettings:output_type -> trunkline.cloud.v1.Settings
+	22, // 44: trunkline.cloud.v1.RoutingService.GetDialling:output_type -> trunkline.cloud.v1.Dialling
+	22, // 45: trunkline.cloud.v1.RoutingService.SaveDialling:output_type -> trunkline.cloud.v1.Dialling
+	25, // 46: trunkline.cloud.v1.OnboardingService.GetChecklist:output_type -> trunkline.cloud.v1.Checklist
+	25, // 47: trunkline.cloud.v1.OnboardingService.SkipStep:output_type -> trunkline.cloud.v1.Checklist
+	29, // 48: trunkline.cloud.v1.OnboardingService.StartTestCall:output_type -> trunkline.cloud.v1.StartTestCallResponse
+	33, // [33:49] is the sub-list for method output_type
+	17, // [17:33] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_trunkline_cloud_v1_routing_proto_init() }
@@ -1813,7 +1985,7 @@ func file_trunkline_cloud_v1_routing_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_trunkline_cloud_v1_routing_proto_rawDesc), len(file_trunkline_cloud_v1_routing_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   29,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -399,9 +399,10 @@ type TenantConfig struct {
 	RecordingPublicKey []byte `protobuf:"bytes,14,opt,name=recording_public_key,json=recordingPublicKey,proto3" json:"recording_public_key,omitempty"`
 	RecordingKeyId     string `protobuf:"bytes,15,opt,name=recording_key_id,json=recordingKeyId,proto3" json:"recording_key_id,omitempty"`
 	// Concurrent calls this tenant may hold at the site.
-	MaxCalls       uint32 `protobuf:"varint,16,opt,name=max_calls,json=maxCalls,proto3" json:"max_calls,omitempty"`
-	ShortAbandonMs uint32 `protobuf:"varint,17,opt,name=short_abandon_ms,json=shortAbandonMs,proto3" json:"short_abandon_ms,omitempty"`
-	ServiceLevelMs uint32 `protobuf:"varint,18,opt,name=service_level_ms,json=serviceLevelMs,proto3" json:"service_level_ms,omitempty"`
+	MaxCalls       uint32    `protobuf:"varint,16,opt,name=max_calls,json=maxCalls,proto3" json:"max_calls,omitempty"`
+	ShortAbandonMs uint32    `protobuf:"varint,17,opt,name=short_abandon_ms,json=shortAbandonMs,proto3" json:"short_abandon_ms,omitempty"`
+	ServiceLevelMs uint32    `protobuf:"varint,18,opt,name=service_level_ms,json=serviceLevelMs,proto3" json:"service_level_ms,omitempty"`
+	Dialling       *Dialling `protobuf:"bytes,19,opt,name=dialling,proto3" json:"dialling,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -562,6 +563,85 @@ func (x *TenantConfig) GetServiceLevelMs() uint32 {
 	return 0
 }
 
+func (x *TenantConfig) GetDialling() *Dialling {
+	if x != nil {
+		return x.Dialling
+	}
+	return nil
+}
+
+// Dialling is what may be called outside. Emergency numbers always may.
+type Dialling struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Enabled bool                   `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	// Beginnings of numbers, +E.164, e.g. "+49". A number nothing fits is not called.
+	Prefixes []string `protobuf:"bytes,2,rep,name=prefixes,proto3" json:"prefixes,omitempty"`
+	// Calls at a time at this site.
+	MaxCalls uint32 `protobuf:"varint,3,opt,name=max_calls,json=maxCalls,proto3" json:"max_calls,omitempty"`
+	// How many of them may go over a trunk of the platform's.
+	SharedCalls   uint32 `protobuf:"varint,4,opt,name=shared_calls,json=sharedCalls,proto3" json:"shared_calls,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Dialling) Reset() {
+	*x = Dialling{}
+	mi := &file_trunkline_edge_v1_config_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Dialling) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Dialling) ProtoMessage() {}
+
+func (x *Dialling) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_edge_v1_config_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Dialling.ProtoReflect.Descriptor instead.
+func (*Dialling) Descriptor() ([]byte, []int) {
+	return file_trunkline_edge_v1_config_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Dialling) GetEnabled() bool {
+	if x != nil {
+		return x.Enabled
+	}
+	return false
+}
+
+func (x *Dialling) GetPrefixes() []string {
+	if x != nil {
+		return x.Prefixes
+	}
+	return nil
+}
+
+func (x *Dialling) GetMaxCalls() uint32 {
+	if x != nil {
+		return x.MaxCalls
+	}
+	return 0
+}
+
+func (x *Dialling) GetSharedCalls() uint32 {
+	if x != nil {
+		return x.SharedCalls
+	}
+	return 0
+}
+
 type Queue struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Id             string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -581,7 +661,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_trunkline_edge_v1_config_proto_msgTypes[5]
+	mi := &file_trunkline_edge_v1_config_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -593,7 +673,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_config_proto_msgTypes[5]
+	mi := &file_trunkline_edge_v1_config_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -606,7 +686,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_config_proto_rawDescGZIP(), []int{5}
+	return file_trunkline_edge_v1_config_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Queue) GetId() string {
@@ -683,7 +763,7 @@ type Number struct {
 
 func (x *Number) Reset() {
 	*x = Number{}
-	mi := &file_trunkline_edge_v1_config_proto_msgTypes[6]
+	mi := &file_trunkline_edge_v1_config_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -695,7 +775,7 @@ func (x *Number) String() string {
 func (*Number) ProtoMessage() {}
 
 func (x *Number) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_config_proto_msgTypes[6]
+	mi := &file_trunkline_edge_v1_config_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -708,7 +788,7 @@ func (x *Number) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Number.ProtoReflect.Descriptor instead.
 func (*Number) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_config_proto_rawDescGZIP(), []int{6}
+	return file_trunkline_edge_v1_config_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Number) GetE164() string {
@@ -744,7 +824,7 @@ type FlowVersion struct {
 
 func (x *FlowVersion) Reset() {
 	*x = FlowVersion{}
-	mi := &file_trunkline_edge_v1_config_proto_msgTypes[7]
+	mi := &file_trunkline_edge_v1_config_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -756,7 +836,7 @@ func (x *FlowVersion) String() string {
 func (*FlowVersion) ProtoMessage() {}
 
 func (x *FlowVersion) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_config_proto_msgTypes[7]
+	mi := &file_trunkline_edge_v1_config_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -769,7 +849,7 @@ func (x *FlowVersion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlowVersion.ProtoReflect.Descriptor instead.
 func (*FlowVersion) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_trunkline_edge_v1_config_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *FlowVersion) GetFlowId() string {
@@ -810,7 +890,7 @@ type AgentProfile struct {
 
 func (x *AgentProfile) Reset() {
 	*x = AgentProfile{}
-	mi := &file_trunkline_edge_v1_config_proto_msgTypes[8]
+	mi := &file_trunkline_edge_v1_config_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -822,7 +902,7 @@ func (x *AgentProfile) String() string {
 func (*AgentProfile) ProtoMessage() {}
 
 func (x *AgentProfile) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_config_proto_msgTypes[8]
+	mi := &file_trunkline_edge_v1_config_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -835,7 +915,7 @@ func (x *AgentProfile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentProfile.ProtoReflect.Descriptor instead.
 func (*AgentProfile) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_trunkline_edge_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *AgentProfile) GetId() string {
@@ -897,7 +977,7 @@ type Reason struct {
 
 func (x *Reason) Reset() {
 	*x = Reason{}
-	mi := &file_trunkline_edge_v1_config_proto_msgTypes[9]
+	mi := &file_trunkline_edge_v1_config_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -909,7 +989,7 @@ func (x *Reason) String() string {
 func (*Reason) ProtoMessage() {}
 
 func (x *Reason) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_config_proto_msgTypes[9]
+	mi := &file_trunkline_edge_v1_config_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -922,7 +1002,7 @@ func (x *Reason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reason.ProtoReflect.Descriptor instead.
 func (*Reason) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_trunkline_edge_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Reason) GetId() string {
@@ -952,7 +1032,7 @@ type PromptBlob struct {
 
 func (x *PromptBlob) Reset() {
 	*x = PromptBlob{}
-	mi := &file_trunkline_edge_v1_config_proto_msgTypes[10]
+	mi := &file_trunkline_edge_v1_config_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -964,7 +1044,7 @@ func (x *PromptBlob) String() string {
 func (*PromptBlob) ProtoMessage() {}
 
 func (x *PromptBlob) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_config_proto_msgTypes[10]
+	mi := &file_trunkline_edge_v1_config_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -977,7 +1057,7 @@ func (x *PromptBlob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromptBlob.ProtoReflect.Descriptor instead.
 func (*PromptBlob) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_trunkline_edge_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PromptBlob) GetName() string {
@@ -1039,7 +1119,7 @@ const file_trunkline_edge_v1_config_proto_rawDesc = "" +
 	"\ttransport\x18\x05 \x01(\tR\ttransport\x12\x1a\n" +
 	"\btakeover\x18\x06 \x01(\tR\btakeover\x12\x1b\n" +
 	"\tmax_calls\x18\a \x01(\rR\bmaxCalls\x12\x1b\n" +
-	"\ttenant_id\x18\b \x01(\x03R\btenantId\"\x8e\x06\n" +
+	"\ttenant_id\x18\b \x01(\x03R\btenantId\"\xc7\x06\n" +
 	"\fTenantConfig\x12\x1b\n" +
 	"\ttenant_id\x18\x01 \x01(\x03R\btenantId\x12\x1f\n" +
 	"\vtenant_name\x18\x02 \x01(\tR\n" +
@@ -1060,7 +1140,13 @@ const file_trunkline_edge_v1_config_proto_rawDesc = "" +
 	"\x10recording_key_id\x18\x0f \x01(\tR\x0erecordingKeyId\x12\x1b\n" +
 	"\tmax_calls\x18\x10 \x01(\rR\bmaxCalls\x12(\n" +
 	"\x10short_abandon_ms\x18\x11 \x01(\rR\x0eshortAbandonMs\x12(\n" +
-	"\x10service_level_ms\x18\x12 \x01(\rR\x0eserviceLevelMs\"\x92\x02\n" +
+	"\x10service_level_ms\x18\x12 \x01(\rR\x0eserviceLevelMs\x127\n" +
+	"\bdialling\x18\x13 \x01(\v2\x1b.trunkline.edge.v1.DiallingR\bdialling\"\x80\x01\n" +
+	"\bDialling\x12\x18\n" +
+	"\aenabled\x18\x01 \x01(\bR\aenabled\x12\x1a\n" +
+	"\bprefixes\x18\x02 \x03(\tR\bprefixes\x12\x1b\n" +
+	"\tmax_calls\x18\x03 \x01(\rR\bmaxCalls\x12!\n" +
+	"\fshared_calls\x18\x04 \x01(\rR\vsharedCalls\"\x92\x02\n" +
 	"\x05Queue\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12(\n" +
@@ -1110,38 +1196,40 @@ func file_trunkline_edge_v1_config_proto_rawDescGZIP() []byte {
 	return file_trunkline_edge_v1_config_proto_rawDescData
 }
 
-var file_trunkline_edge_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_trunkline_edge_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_trunkline_edge_v1_config_proto_goTypes = []any{
 	(*SiteConfig)(nil),       // 0: trunkline.edge.v1.SiteConfig
 	(*SiteNode)(nil),         // 1: trunkline.edge.v1.SiteNode
 	(*TenantAssignment)(nil), // 2: trunkline.edge.v1.TenantAssignment
 	(*Trunk)(nil),            // 3: trunkline.edge.v1.Trunk
 	(*TenantConfig)(nil),     // 4: trunkline.edge.v1.TenantConfig
-	(*Queue)(nil),            // 5: trunkline.edge.v1.Queue
-	(*Number)(nil),           // 6: trunkline.edge.v1.Number
-	(*FlowVersion)(nil),      // 7: trunkline.edge.v1.FlowVersion
-	(*AgentProfile)(nil),     // 8: trunkline.edge.v1.AgentProfile
-	(*Reason)(nil),           // 9: trunkline.edge.v1.Reason
-	(*PromptBlob)(nil),       // 10: trunkline.edge.v1.PromptBlob
-	nil,                      // 11: trunkline.edge.v1.SiteConfig.TokenKeysEntry
+	(*Dialling)(nil),         // 5: trunkline.edge.v1.Dialling
+	(*Queue)(nil),            // 6: trunkline.edge.v1.Queue
+	(*Number)(nil),           // 7: trunkline.edge.v1.Number
+	(*FlowVersion)(nil),      // 8: trunkline.edge.v1.FlowVersion
+	(*AgentProfile)(nil),     // 9: trunkline.edge.v1.AgentProfile
+	(*Reason)(nil),           // 10: trunkline.edge.v1.Reason
+	(*PromptBlob)(nil),       // 11: trunkline.edge.v1.PromptBlob
+	nil,                      // 12: trunkline.edge.v1.SiteConfig.TokenKeysEntry
 }
 var file_trunkline_edge_v1_config_proto_depIdxs = []int32{
 	1,  // 0: trunkline.edge.v1.SiteConfig.nodes:type_name -> trunkline.edge.v1.SiteNode
 	3,  // 1: trunkline.edge.v1.SiteConfig.trunks:type_name -> trunkline.edge.v1.Trunk
-	11, // 2: trunkline.edge.v1.SiteConfig.token_keys:type_name -> trunkline.edge.v1.SiteConfig.TokenKeysEntry
+	12, // 2: trunkline.edge.v1.SiteConfig.token_keys:type_name -> trunkline.edge.v1.SiteConfig.TokenKeysEntry
 	2,  // 3: trunkline.edge.v1.SiteConfig.tenants:type_name -> trunkline.edge.v1.TenantAssignment
-	5,  // 4: trunkline.edge.v1.TenantConfig.queues:type_name -> trunkline.edge.v1.Queue
-	6,  // 5: trunkline.edge.v1.TenantConfig.numbers:type_name -> trunkline.edge.v1.Number
-	7,  // 6: trunkline.edge.v1.TenantConfig.flows:type_name -> trunkline.edge.v1.FlowVersion
-	8,  // 7: trunkline.edge.v1.TenantConfig.agents:type_name -> trunkline.edge.v1.AgentProfile
-	9,  // 8: trunkline.edge.v1.TenantConfig.break_reasons:type_name -> trunkline.edge.v1.Reason
-	9,  // 9: trunkline.edge.v1.TenantConfig.wrap_up_codes:type_name -> trunkline.edge.v1.Reason
-	10, // 10: trunkline.edge.v1.TenantConfig.prompts:type_name -> trunkline.edge.v1.PromptBlob
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	6,  // 4: trunkline.edge.v1.TenantConfig.queues:type_name -> trunkline.edge.v1.Queue
+	7,  // 5: trunkline.edge.v1.TenantConfig.numbers:type_name -> trunkline.edge.v1.Number
+	8,  // 6: trunkline.edge.v1.TenantConfig.flows:type_name -> trunkline.edge.v1.FlowVersion
+	9,  // 7: trunkline.edge.v1.TenantConfig.agents:type_name -> trunkline.edge.v1.AgentProfile
+	10, // 8: trunkline.edge.v1.TenantConfig.break_reasons:type_name -> trunkline.edge.v1.Reason
+	10, // 9: trunkline.edge.v1.TenantConfig.wrap_up_codes:type_name -> trunkline.edge.v1.Reason
+	11, // 10: trunkline.edge.v1.TenantConfig.prompts:type_name -> trunkline.edge.v1.PromptBlob
+	5,  // 11: trunkline.edge.v1.TenantConfig.dialling:type_name -> trunkline.edge.v1.Dialling
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_trunkline_edge_v1_config_proto_init() }
@@ -1155,7 +1243,7 @@ func file_trunkline_edge_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_trunkline_edge_v1_config_proto_rawDesc), len(file_trunkline_edge_v1_config_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

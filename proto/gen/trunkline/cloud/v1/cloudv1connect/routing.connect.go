@@ -67,6 +67,12 @@ const (
 	// RoutingServiceSaveSettingsProcedure is the fully-qualified name of the RoutingService's
 	// SaveSettings RPC.
 	RoutingServiceSaveSettingsProcedure = "/trunkline.cloud.v1.RoutingService/SaveSettings"
+	// RoutingServiceGetDiallingProcedure is the fully-qualified name of the RoutingService's
+	// GetDialling RPC.
+	RoutingServiceGetDiallingProcedure = "/trunkline.cloud.v1.RoutingService/GetDialling"
+	// RoutingServiceSaveDiallingProcedure is the fully-qualified name of the RoutingService's
+	// SaveDialling RPC.
+	RoutingServiceSaveDiallingProcedure = "/trunkline.cloud.v1.RoutingService/SaveDialling"
 	// OnboardingServiceGetChecklistProcedure is the fully-qualified name of the OnboardingService's
 	// GetChecklist RPC.
 	OnboardingServiceGetChecklistProcedure = "/trunkline.cloud.v1.OnboardingService/GetChecklist"
@@ -94,6 +100,9 @@ type RoutingServiceClient interface {
 	ResetPrompt(context.Context, *v1.ResetPromptRequest) (*v1.Prompt, error)
 	GetSettings(context.Context, *v1.GetSettingsRequest) (*v1.Settings, error)
 	SaveSettings(context.Context, *v1.SaveSettingsRequest) (*v1.Settings, error)
+	// What may be called outside.
+	GetDialling(context.Context, *v1.GetDiallingRequest) (*v1.Dialling, error)
+	SaveDialling(context.Context, *v1.SaveDiallingRequest) (*v1.Dialling, error)
 }
 
 // NewRoutingServiceClient constructs a client for the trunkline.cloud.v1.RoutingService service. By
@@ -173,6 +182,18 @@ func NewRoutingServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(routingServiceMethods.ByName("SaveSettings")),
 			connect.WithClientOptions(opts...),
 		),
+		getDialling: connect.NewClient[v1.GetDiallingRequest, v1.Dialling](
+			httpClient,
+			baseURL+RoutingServiceGetDiallingProcedure,
+			connect.WithSchema(routingServiceMethods.ByName("GetDialling")),
+			connect.WithClientOptions(opts...),
+		),
+		saveDialling: connect.NewClient[v1.SaveDiallingRequest, v1.Dialling](
+			httpClient,
+			baseURL+RoutingServiceSaveDiallingProcedure,
+			connect.WithSchema(routingServiceMethods.ByName("SaveDialling")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -189,6 +210,8 @@ type routingServiceClient struct {
 	resetPrompt    *connect.Client[v1.ResetPromptRequest, v1.Prompt]
 	getSettings    *connect.Client[v1.GetSettingsRequest, v1.Settings]
 	saveSettings   *connect.Client[v1.SaveSettingsRequest, v1.Settings]
+	getDialling    *connect.Client[v1.GetDiallingRequest, v1.Dialling]
+	saveDialling   *connect.Client[v1.SaveDiallingRequest, v1.Dialling]
 }
 
 // ListQueues calls trunkline.cloud.v1.RoutingService.ListQueues.
@@ -290,6 +313,24 @@ func (c *routingServiceClient) SaveSettings(ctx context.Context, req *v1.SaveSet
 	return nil, err
 }
 
+// GetDialling calls trunkline.cloud.v1.RoutingService.GetDialling.
+func (c *routingServiceClient) GetDialling(ctx context.Context, req *v1.GetDiallingRequest) (*v1.Dialling, error) {
+	response, err := c.getDialling.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// SaveDialling calls trunkline.cloud.v1.RoutingService.SaveDialling.
+func (c *routingServiceClient) SaveDialling(ctx context.Context, req *v1.SaveDiallingRequest) (*v1.Dialling, error) {
+	response, err := c.saveDialling.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // RoutingServiceHandler is an implementation of the trunkline.cloud.v1.RoutingService service.
 type RoutingServiceHandler interface {
 	ListQueues(context.Context, *v1.ListQueuesRequest) (*v1.ListQueuesResponse, error)
@@ -306,6 +347,9 @@ type RoutingServiceHandler interface {
 	ResetPrompt(context.Context, *v1.ResetPromptRequest) (*v1.Prompt, error)
 	GetSettings(context.Context, *v1.GetSettingsRequest) (*v1.Settings, error)
 	SaveSettings(context.Context, *v1.SaveSettingsRequest) (*v1.Settings, error)
+	// What may be called outside.
+	GetDialling(context.Context, *v1.GetDiallingRequest) (*v1.Dialling, error)
+	SaveDialling(context.Context, *v1.SaveDiallingRequest) (*v1.Dialling, error)
 }
 
 // NewRoutingServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -381,6 +425,18 @@ func NewRoutingServiceHandler(svc RoutingServiceHandler, opts ...connect.Handler
 		connect.WithSchema(routingServiceMethods.ByName("SaveSettings")),
 		connect.WithHandlerOptions(opts...),
 	)
+	routingServiceGetDiallingHandler := connect.NewUnaryHandlerSimple(
+		RoutingServiceGetDiallingProcedure,
+		svc.GetDialling,
+		connect.WithSchema(routingServiceMethods.ByName("GetDialling")),
+		connect.WithHandlerOptions(opts...),
+	)
+	routingServiceSaveDiallingHandler := connect.NewUnaryHandlerSimple(
+		RoutingServiceSaveDiallingProcedure,
+		svc.SaveDialling,
+		connect.WithSchema(routingServiceMethods.ByName("SaveDialling")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/trunkline.cloud.v1.RoutingService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case RoutingServiceListQueuesProcedure:
@@ -405,6 +461,10 @@ func NewRoutingServiceHandler(svc RoutingServiceHandler, opts ...connect.Handler
 			routingServiceGetSettingsHandler.ServeHTTP(w, r)
 		case RoutingServiceSaveSettingsProcedure:
 			routingServiceSaveSettingsHandler.ServeHTTP(w, r)
+		case RoutingServiceGetDiallingProcedure:
+			routingServiceGetDiallingHandler.ServeHTTP(w, r)
+		case RoutingServiceSaveDiallingProcedure:
+			routingServiceSaveDiallingHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -456,6 +516,14 @@ func (UnimplementedRoutingServiceHandler) GetSettings(context.Context, *v1.GetSe
 
 func (UnimplementedRoutingServiceHandler) SaveSettings(context.Context, *v1.SaveSettingsRequest) (*v1.Settings, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("trunkline.cloud.v1.RoutingService.SaveSettings is not implemented"))
+}
+
+func (UnimplementedRoutingServiceHandler) GetDialling(context.Context, *v1.GetDiallingRequest) (*v1.Dialling, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("trunkline.cloud.v1.RoutingService.GetDialling is not implemented"))
+}
+
+func (UnimplementedRoutingServiceHandler) SaveDialling(context.Context, *v1.SaveDiallingRequest) (*v1.Dialling, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("trunkline.cloud.v1.RoutingService.SaveDialling is not implemented"))
 }
 
 // OnboardingServiceClient is a client for the trunkline.cloud.v1.OnboardingService service.

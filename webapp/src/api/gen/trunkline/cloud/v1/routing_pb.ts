@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file trunkline/cloud/v1/routing.proto.
  */
 export const file_trunkline_cloud_v1_routing: GenFile = /*@__PURE__*/
-  fileDesc("CiB0cnVua2xpbmUvY2xvdWQvdjEvcm91dGluZy5wcm90bxISdHJ1bmtsaW5lLmNsb3VkLnYxItkBCgVRdWV1ZRIKCgJpZBgBIAEoCRIWCgRuYW1lGAIgASgJQgiStRgECAEYUBIfCg9vZmZlcl90aW1lb3V0X3MYAyABKA1CBpK1GAIoeBIaCgl3cmFwX3VwX3MYBCABKA1CB5K1GAMokBwSHAoKbWF4X3dhaXRfcxgFIAEoDUIIkrUYBCiAowUSHQoLbWF4X3dhaXRpbmcYBiABKA1CCJK1GAQooI0GEiEKEHBvc2l0aW9uX2V2ZXJ5X3MYByABKA1CB5K1GAMo2AQSDwoHbWVtYmVycxgIIAEoDSITChFMaXN0UXVldWVzUmVxdWVzdCI/ChJMaXN0UXVldWVzUmVzcG9uc2USKQoGcXVldWVzGAEgAygLMhkudHJ1bmtsaW5lLmNsb3VkLnYxLlF1ZXVlIkQKEFNhdmVRdWV1ZVJlcXVlc3QSMAoFcXVldWUYASABKAsyGS50cnVua2xpbmUuY2xvdWQudjEuUXVldWVCBpK1GAIIASLOAQoERmxvdxIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhkKEXB1Ymxpc2hlZF92ZXJzaW9uGAMgASgJEjAKDHB1Ymxpc2hlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMcHVibGlzaGVkX2J5GAUgASgJEhoKCGRvY3VtZW50GAYgASgJQgiStRgEGICAEBItCghmaW5kaW5ncxgHIAMoCzIbLnRydW5rbGluZS5jbG91ZC52MS5GaW5kaW5nIqkBCgdGaW5kaW5nEhAKCHNldmVyaXR5GAEgASgJEg8KB25vZGVfaWQYAiABKAkSEwoLbWVzc2FnZV9rZXkYAyABKAkSNwoGcGFyYW1zGAQgAygLMicudHJ1bmtsaW5lLmNsb3VkLnYxLkZpbmRpbmcuUGFyYW1zRW50cnkaLQoLUGFyYW1zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASISChBMaXN0Rmxvd3NSZXF1ZXN0IjwKEUxpc3RGbG93c1Jlc3BvbnNlEicKBWZsb3dzGAEgAygLMhgudHJ1bmtsaW5lLmNsb3VkLnYxLkZsb3ciVAoSUHVibGlzaEZsb3dSZXF1ZXN0EgoKAmlkGAEgASgJEhQKBG5hbWUYAiABKAlCBpK1GAIYUBIcCghkb2N1bWVudBgDIAEoCUIKkrUYBggBGICAECJBChBMaW50Rmxvd1Jlc3BvbnNlEi0KCGZpbmRpbmdzGAEgAygLMhsudHJ1bmtsaW5lLmNsb3VkLnYxLkZpbmRpbmcinAEKBlByb21wdBIMCgRuYW1lGAEgASgJEhAKCGxhbmd1YWdlGAIgASgJEhAKCGluY2x1ZGVkGAMgASgIEgwKBHRleHQYBCABKAkSEwoLZHVyYXRpb25fbXMYBSABKA0SLwoLdXBsb2FkZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGhhc2gYByABKAkiFAoSTGlzdFByb21wdHNSZXF1ZXN0IkIKE0xpc3RQcm9tcHRzUmVzcG9uc2USKwoHcHJvbXB0cxgBIAMoCzIaLnRydW5rbGluZS5jbG91ZC52MS5Qcm9tcHQibgoTVXBsb2FkUHJvbXB0UmVxdWVzdBIWCgRuYW1lGAEgASgJQgiStRgECAEYPBIlCghsYW5ndWFnZRgCIAEoCUITkrUYDwgBUgJlblIHemgtSGFucxIYCgN3YXYYAyABKAxCC5K1GAcIARiAgIAeIkkKFUdldFByb21wdEF1ZGlvUmVxdWVzdBIWCgRuYW1lGAEgASgJQgiStRgECAEYPBIYCghsYW5ndWFnZRgCIAEoCUIGkrUYAggBIiUKFkdldFByb21wdEF1ZGlvUmVzcG9uc2USCwoDd2F2GAEgASgMIkYKElJlc2V0UHJvbXB0UmVxdWVzdBIWCgRuYW1lGAEgASgJQgiStRgECAEYPBIYCghsYW5ndWFnZRgCIAEoCUIGkrUYAggBIhQKEkdldFNldHRpbmdzUmVxdWVzdCKbAgoIU2V0dGluZ3MSFwoHY29tcGFueRgBIAEoCUIGkrUYAhh4EhAKCGxhbmd1YWdlGAIgASgJEhEKCXRpbWVfem9uZRgDIAEoCRIfCg9zaG9ydF9hYmFuZG9uX3MYBCABKA1CBpK1GAIoPBIiCg9zZXJ2aWNlX2xldmVsX3MYBSABKA1CCZK1GAUgASjYBBIqChhzZXJ2aWNlX2xldmVsX3RhcmdldF9wY3QYBiABKA1CCJK1GAQgAShkEi8KDXdyYXBfdXBfY29kZXMYByADKAsyGC50cnVua2xpbmUuY2xvdWQudjEuQ29kZRIvCg1icmVha19yZWFzb25zGAggAygLMhgudHJ1bmtsaW5lLmNsb3VkLnYxLkNvZGUiKgoEQ29kZRIKCgJpZBgBIAEoCRIWCgRuYW1lGAIgASgJQgiStRgECAEYPCJNChNTYXZlU2V0dGluZ3NSZXF1ZXN0EjYKCHNldHRpbmdzGAEgASgLMhwudHJ1bmtsaW5lLmNsb3VkLnYxLlNldHRpbmdzQgaStRgCCAEiFQoTR2V0Q2hlY2tsaXN0UmVxdWVzdCJPCglDaGVja2xpc3QSMAoFc3RlcHMYASADKAsyIS50cnVua2xpbmUuY2xvdWQudjEuQ2hlY2tsaXN0U3RlcBIQCghjb21wbGV0ZRgCIAEoCCJYCg1DaGVja2xpc3RTdGVwEgoKAmlkGAEgASgJEg4KBnN0YXR1cxgCIAEoCRIrCgdkb25lX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI9Cg9Ta2lwU3RlcFJlcXVlc3QSKgoCaWQYASABKAlCHpK1GBoIAVIFdHJ1bmtSBmFnZW50c1IHcm91dGluZyInChRTdGFydFRlc3RDYWxsUmVxdWVzdBIPCgdmbG93X2lkGAEgASgJIpsBChVTdGFydFRlc3RDYWxsUmVzcG9uc2USDgoGdGlja2V0GAEgASgJEhEKCW5vZGVfdXJscxgCIAMoCRIuCgpleHBpcmVzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgZyZWxheXMYBCADKAsyHy50cnVua2xpbmUuY2xvdWQudjEuUmVsYXlTZXJ2ZXIiQQoLUmVsYXlTZXJ2ZXISDAoEdXJscxgBIAMoCRIQCgh1c2VybmFtZRgCIAEoCRISCgpjcmVkZW50aWFsGAMgASgJMp8ICg5Sb3V0aW5nU2VydmljZRJhCgpMaXN0UXVldWVzEiUudHJ1bmtsaW5lLmNsb3VkLnYxLkxpc3RRdWV1ZXNSZXF1ZXN0GiYudHJ1bmtsaW5lLmNsb3VkLnYxLkxpc3RRdWV1ZXNSZXNwb25zZSIEiLUYAxJSCglTYXZlUXVldWUSJC50cnVua2xpbmUuY2xvdWQudjEuU2F2ZVF1ZXVlUmVxdWVzdBoZLnRydW5rbGluZS5jbG91ZC52MS5RdWV1ZSIEiLUYBhJeCglMaXN0Rmxvd3MSJC50cnVua2xpbmUuY2xvdWQudjEuTGlzdEZsb3dzUmVxdWVzdBolLnRydW5rbGluZS5jbG91ZC52MS5MaXN0Rmxvd3NSZXNwb25zZSIEiLUYAxJVCgtQdWJsaXNoRmxvdxImLnRydW5rbGluZS5jbG91ZC52MS5QdWJsaXNoRmxvd1JlcXVlc3QaGC50cnVua2xpbmUuY2xvdWQudjEuRmxvdyIEiLUYBhJeCghMaW50RmxvdxImLnRydW5rbGluZS5jbG91ZC52MS5QdWJsaXNoRmxvd1JlcXVlc3QaJC50cnVua2xpbmUuY2xvdWQudjEuTGludEZsb3dSZXNwb25zZSIEiLUYBhJkCgtMaXN0UHJvbXB0cxImLnRydW5rbGluZS5jbG91ZC52MS5MaXN0UHJvbXB0c1JlcXVlc3QaJy50cnVua2xpbmUuY2xvdWQudjEuTGlzdFByb21wdHNSZXNwb25zZSIEiLUYBhJZCgxVcGxvYWRQcm9tcHQSJy50cnVua2xpbmUuY2xvdWQudjEuVXBsb2FkUHJvbXB0UmVxdWVzdBoaLnRydW5rbGluZS5jbG91ZC52MS5Qcm9tcHQiBIi1GAYSbQoOR2V0UHJvbXB0QXVkaW8SKS50cnVua2xpbmUuY2xvdWQudjEuR2V0UHJvbXB0QXVkaW9SZXF1ZXN0GioudHJ1bmtsaW5lLmNsb3VkLnYxLkdldFByb21wdEF1ZGlvUmVzcG9uc2UiBIi1GAYSVwoLUmVzZXRQcm9tcHQSJi50cnVua2xpbmUuY2xvdWQudjEuUmVzZXRQcm9tcHRSZXF1ZXN0GhoudHJ1bmtsaW5lLmNsb3VkLnYxLlByb21wdCIEiLUYBhJZCgtHZXRTZXR0aW5ncxImLnRydW5rbGluZS5jbG91ZC52MS5HZXRTZXR0aW5nc1JlcXVlc3QaHC50cnVua2xpbmUuY2xvdWQudjEuU2V0dGluZ3MiBIi1GAMSWwoMU2F2ZVNldHRpbmdzEicudHJ1bmtsaW5lLmNsb3VkLnYxLlNhdmVTZXR0aW5nc1JlcXVlc3QaHC50cnVua2xpbmUuY2xvdWQudjEuU2V0dGluZ3MiBIi1GAYyswIKEU9uYm9hcmRpbmdTZXJ2aWNlElwKDEdldENoZWNrbGlzdBInLnRydW5rbGluZS5jbG91ZC52MS5HZXRDaGVja2xpc3RSZXF1ZXN0Gh0udHJ1bmtsaW5lLmNsb3VkLnYxLkNoZWNrbGlzdCIEiLUYAxJUCghTa2lwU3RlcBIjLnRydW5rbGluZS5jbG91ZC52MS5Ta2lwU3RlcFJlcXVlc3QaHS50cnVua2xpbmUuY2xvdWQudjEuQ2hlY2tsaXN0IgSItRgNEmoKDVN0YXJ0VGVzdENhbGwSKC50cnVua2xpbmUuY2xvdWQudjEuU3RhcnRUZXN0Q2FsbFJlcXVlc3QaKS50cnVua2xpbmUuY2xvdWQudjEuU3RhcnRUZXN0Q2FsbFJlc3BvbnNlIgSItRgDQjBaLnRydW5rbGluZS9wcm90by9nZW4vdHJ1bmtsaW5lL2Nsb3VkL3YxO2Nsb3VkdjFiBnByb3RvMw", [file_google_protobuf_timestamp, file_trunkline_access_v1_options]);
+  fileDesc("CiB0cnVua2xpbmUvY2xvdWQvdjEvcm91dGluZy5wcm90bxISdHJ1bmtsaW5lLmNsb3VkLnYxItkBCgVRdWV1ZRIKCgJpZBgBIAEoCRIWCgRuYW1lGAIgASgJQgiStRgECAEYUBIfCg9vZmZlcl90aW1lb3V0X3MYAyABKA1CBpK1GAIoeBIaCgl3cmFwX3VwX3MYBCABKA1CB5K1GAMokBwSHAoKbWF4X3dhaXRfcxgFIAEoDUIIkrUYBCiAowUSHQoLbWF4X3dhaXRpbmcYBiABKA1CCJK1GAQooI0GEiEKEHBvc2l0aW9uX2V2ZXJ5X3MYByABKA1CB5K1GAMo2AQSDwoHbWVtYmVycxgIIAEoDSITChFMaXN0UXVldWVzUmVxdWVzdCI/ChJMaXN0UXVldWVzUmVzcG9uc2USKQoGcXVldWVzGAEgAygLMhkudHJ1bmtsaW5lLmNsb3VkLnYxLlF1ZXVlIkQKEFNhdmVRdWV1ZVJlcXVlc3QSMAoFcXVldWUYASABKAsyGS50cnVua2xpbmUuY2xvdWQudjEuUXVldWVCBpK1GAIIASLOAQoERmxvdxIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhkKEXB1Ymxpc2hlZF92ZXJzaW9uGAMgASgJEjAKDHB1Ymxpc2hlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMcHVibGlzaGVkX2J5GAUgASgJEhoKCGRvY3VtZW50GAYgASgJQgiStRgEGICAEBItCghmaW5kaW5ncxgHIAMoCzIbLnRydW5rbGluZS5jbG91ZC52MS5GaW5kaW5nIqkBCgdGaW5kaW5nEhAKCHNldmVyaXR5GAEgASgJEg8KB25vZGVfaWQYAiABKAkSEwoLbWVzc2FnZV9rZXkYAyABKAkSNwoGcGFyYW1zGAQgAygLMicudHJ1bmtsaW5lLmNsb3VkLnYxLkZpbmRpbmcuUGFyYW1zRW50cnkaLQoLUGFyYW1zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASISChBMaXN0Rmxvd3NSZXF1ZXN0IjwKEUxpc3RGbG93c1Jlc3BvbnNlEicKBWZsb3dzGAEgAygLMhgudHJ1bmtsaW5lLmNsb3VkLnYxLkZsb3ciVAoSUHVibGlzaEZsb3dSZXF1ZXN0EgoKAmlkGAEgASgJEhQKBG5hbWUYAiABKAlCBpK1GAIYUBIcCghkb2N1bWVudBgDIAEoCUIKkrUYBggBGICAECJBChBMaW50Rmxvd1Jlc3BvbnNlEi0KCGZpbmRpbmdzGAEgAygLMhsudHJ1bmtsaW5lLmNsb3VkLnYxLkZpbmRpbmcinAEKBlByb21wdBIMCgRuYW1lGAEgASgJEhAKCGxhbmd1YWdlGAIgASgJEhAKCGluY2x1ZGVkGAMgASgIEgwKBHRleHQYBCABKAkSEwoLZHVyYXRpb25fbXMYBSABKA0SLwoLdXBsb2FkZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGhhc2gYByABKAkiFAoSTGlzdFByb21wdHNSZXF1ZXN0IkIKE0xpc3RQcm9tcHRzUmVzcG9uc2USKwoHcHJvbXB0cxgBIAMoCzIaLnRydW5rbGluZS5jbG91ZC52MS5Qcm9tcHQibgoTVXBsb2FkUHJvbXB0UmVxdWVzdBIWCgRuYW1lGAEgASgJQgiStRgECAEYPBIlCghsYW5ndWFnZRgCIAEoCUITkrUYDwgBUgJlblIHemgtSGFucxIYCgN3YXYYAyABKAxCC5K1GAcIARiAgIAeIkkKFUdldFByb21wdEF1ZGlvUmVxdWVzdBIWCgRuYW1lGAEgASgJQgiStRgECAEYPBIYCghsYW5ndWFnZRgCIAEoCUIGkrUYAggBIiUKFkdldFByb21wdEF1ZGlvUmVzcG9uc2USCwoDd2F2GAEgASgMIkYKElJlc2V0UHJvbXB0UmVxdWVzdBIWCgRuYW1lGAEgASgJQgiStRgECAEYPBIYCghsYW5ndWFnZRgCIAEoCUIGkrUYAggBIhQKEkdldFNldHRpbmdzUmVxdWVzdCKbAgoIU2V0dGluZ3MSFwoHY29tcGFueRgBIAEoCUIGkrUYAhh4EhAKCGxhbmd1YWdlGAIgASgJEhEKCXRpbWVfem9uZRgDIAEoCRIfCg9zaG9ydF9hYmFuZG9uX3MYBCABKA1CBpK1GAIoPBIiCg9zZXJ2aWNlX2xldmVsX3MYBSABKA1CCZK1GAUgASjYBBIqChhzZXJ2aWNlX2xldmVsX3RhcmdldF9wY3QYBiABKA1CCJK1GAQgAShkEi8KDXdyYXBfdXBfY29kZXMYByADKAsyGC50cnVua2xpbmUuY2xvdWQudjEuQ29kZRIvCg1icmVha19yZWFzb25zGAggAygLMhgudHJ1bmtsaW5lLmNsb3VkLnYxLkNvZGUiKgoEQ29kZRIKCgJpZBgBIAEoCRIWCgRuYW1lGAIgASgJQgiStRgECAEYPCJNChNTYXZlU2V0dGluZ3NSZXF1ZXN0EjYKCHNldHRpbmdzGAEgASgLMhwudHJ1bmtsaW5lLmNsb3VkLnYxLlNldHRpbmdzQgaStRgCCAEiFAoSR2V0RGlhbGxpbmdSZXF1ZXN0ImoKCERpYWxsaW5nEg8KB2VuYWJsZWQYASABKAgSGQoIcHJlZml4ZXMYAiADKAlCB5K1GAMwyAESHAoJbWF4X2NhbGxzGAMgASgNQgmStRgFIAEo6AcSFAoMc2hhcmVkX2NhbGxzGAQgASgNIk0KE1NhdmVEaWFsbGluZ1JlcXVlc3QSNgoIZGlhbGxpbmcYASABKAsyHC50cnVua2xpbmUuY2xvdWQudjEuRGlhbGxpbmdCBpK1GAIIASIVChNHZXRDaGVja2xpc3RSZXF1ZXN0Ik8KCUNoZWNrbGlzdBIwCgVzdGVwcxgBIAMoCzIhLnRydW5rbGluZS5jbG91ZC52MS5DaGVja2xpc3RTdGVwEhAKCGNvbXBsZXRlGAIgASgIIlgKDUNoZWNrbGlzdFN0ZXASCgoCaWQYASABKAkSDgoGc3RhdHVzGAIgASgJEisKB2RvbmVfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIj0KD1NraXBTdGVwUmVxdWVzdBIqCgJpZBgBIAEoCUIekrUYGggBUgV0cnVua1IGYWdlbnRzUgdyb3V0aW5nIicKFFN0YXJ0VGVzdENhbGxSZXF1ZXN0Eg8KB2Zsb3dfaWQYASABKAkimwEKFVN0YXJ0VGVzdENhbGxSZXNwb25zZRIOCgZ0aWNrZXQYASABKAkSEQoJbm9kZV91cmxzGAIgAygJEi4KCmV4cGlyZXNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KBnJlbGF5cxgEIAMoCzIfLnRydW5rbGluZS5jbG91ZC52MS5SZWxheVNlcnZlciJBCgtSZWxheVNlcnZlchIMCgR1cmxzGAEgAygJEhAKCHVzZXJuYW1lGAIgASgJEhIKCmNyZWRlbnRpYWwYAyABKAky1wkKDlJvdXRpbmdTZXJ2aWNlEmEKCkxpc3RRdWV1ZXMSJS50cnVua2xpbmUuY2xvdWQudjEuTGlzdFF1ZXVlc1JlcXVlc3QaJi50cnVua2xpbmUuY2xvdWQudjEuTGlzdFF1ZXVlc1Jlc3BvbnNlIgSItRgDElIKCVNhdmVRdWV1ZRIkLnRydW5rbGluZS5jbG91ZC52MS5TYXZlUXVldWVSZXF1ZXN0GhkudHJ1bmtsaW5lLmNsb3VkLnYxLlF1ZXVlIgSItRgGEl4KCUxpc3RGbG93cxIkLnRydW5rbGluZS5jbG91ZC52MS5MaXN0Rmxvd3NSZXF1ZXN0GiUudHJ1bmtsaW5lLmNsb3VkLnYxLkxpc3RGbG93c1Jlc3BvbnNlIgSItRgDElUKC1B1Ymxpc2hGbG93EiYudHJ1bmtsaW5lLmNsb3VkLnYxLlB1Ymxpc2hGbG93UmVxdWVzdBoYLnRydW5rbGluZS5jbG91ZC52MS5GbG93IgSItRgGEl4KCExpbnRGbG93EiYudHJ1bmtsaW5lLmNsb3VkLnYxLlB1Ymxpc2hGbG93UmVxdWVzdBokLnRydW5rbGluZS5jbG91ZC52MS5MaW50Rmxvd1Jlc3BvbnNlIgSItRgGEmQKC0xpc3RQcm9tcHRzEiYudHJ1bmtsaW5lLmNsb3VkLnYxLkxpc3RQcm9tcHRzUmVxdWVzdBonLnRydW5rbGluZS5jbG91ZC52MS5MaXN0UHJvbXB0c1Jlc3BvbnNlIgSItRgGElkKDFVwbG9hZFByb21wdBInLnRydW5rbGluZS5jbG91ZC52MS5VcGxvYWRQcm9tcHRSZXF1ZXN0GhoudHJ1bmtsaW5lLmNsb3VkLnYxLlByb21wdCIEiLUYBhJtCg5HZXRQcm9tcHRBdWRpbxIpLnRydW5rbGluZS5jbG91ZC52MS5HZXRQcm9tcHRBdWRpb1JlcXVlc3QaKi50cnVua2xpbmUuY2xvdWQudjEuR2V0UHJvbXB0QXVkaW9SZXNwb25zZSIEiLUYBhJXCgtSZXNldFByb21wdBImLnRydW5rbGluZS5jbG91ZC52MS5SZXNldFByb21wdFJlcXVlc3QaGi50cnVua2xpbmUuY2xvdWQudjEuUHJvbXB0IgSItRgGElkKC0dldFNldHRpbmdzEiYudHJ1bmtsaW5lLmNsb3VkLnYxLkdldFNldHRpbmdzUmVxdWVzdBocLnRydW5rbGluZS5jbG91ZC52MS5TZXR0aW5ncyIEiLUYAxJbCgxTYXZlU2V0dGluZ3MSJy50cnVua2xpbmUuY2xvdWQudjEuU2F2ZVNldHRpbmdzUmVxdWVzdBocLnRydW5rbGluZS5jbG91ZC52MS5TZXR0aW5ncyIEiLUYBhJZCgtHZXREaWFsbGluZxImLnRydW5rbGluZS5jbG91ZC52MS5HZXREaWFsbGluZ1JlcXVlc3QaHC50cnVua2xpbmUuY2xvdWQudjEuRGlhbGxpbmciBIi1GBASWwoMU2F2ZURpYWxsaW5nEicudHJ1bmtsaW5lLmNsb3VkLnYxLlNhdmVEaWFsbGluZ1JlcXVlc3QaHC50cnVua2xpbmUuY2xvdWQudjEuRGlhbGxpbmciBIi1GBAyswIKEU9uYm9hcmRpbmdTZXJ2aWNlElwKDEdldENoZWNrbGlzdBInLnRydW5rbGluZS5jbG91ZC52MS5HZXRDaGVja2xpc3RSZXF1ZXN0Gh0udHJ1bmtsaW5lLmNsb3VkLnYxLkNoZWNrbGlzdCIEiLUYAxJUCghTa2lwU3RlcBIjLnRydW5rbGluZS5jbG91ZC52MS5Ta2lwU3RlcFJlcXVlc3QaHS50cnVua2xpbmUuY2xvdWQudjEuQ2hlY2tsaXN0IgSItRgNEmoKDVN0YXJ0VGVzdENhbGwSKC50cnVua2xpbmUuY2xvdWQudjEuU3RhcnRUZXN0Q2FsbFJlcXVlc3QaKS50cnVua2xpbmUuY2xvdWQudjEuU3RhcnRUZXN0Q2FsbFJlc3BvbnNlIgSItRgDQjBaLnRydW5rbGluZS9wcm90by9nZW4vdHJ1bmtsaW5lL2Nsb3VkL3YxO2Nsb3VkdjFiBnByb3RvMw", [file_google_protobuf_timestamp, file_trunkline_access_v1_options]);
 
 /**
  * @generated from message trunkline.cloud.v1.Queue
@@ -545,6 +545,78 @@ export const SaveSettingsRequestSchema: GenMessage<SaveSettingsRequest> = /*@__P
   messageDesc(file_trunkline_cloud_v1_routing, 20);
 
 /**
+ * @generated from message trunkline.cloud.v1.GetDiallingRequest
+ */
+export type GetDiallingRequest = Message<"trunkline.cloud.v1.GetDiallingRequest"> & {
+};
+
+/**
+ * Describes the message trunkline.cloud.v1.GetDiallingRequest.
+ * Use `create(GetDiallingRequestSchema)` to create a new message.
+ */
+export const GetDiallingRequestSchema: GenMessage<GetDiallingRequest> = /*@__PURE__*/
+  messageDesc(file_trunkline_cloud_v1_routing, 21);
+
+/**
+ * Dialling says what may be called outside. Emergency numbers always may.
+ *
+ * @generated from message trunkline.cloud.v1.Dialling
+ */
+export type Dialling = Message<"trunkline.cloud.v1.Dialling"> & {
+  /**
+   * @generated from field: bool enabled = 1;
+   */
+  enabled: boolean;
+
+  /**
+   * Beginnings of numbers, +E.164: "+49", "+4930". Premium numbers are called only
+   * where a beginning says more than their country.
+   *
+   * @generated from field: repeated string prefixes = 2;
+   */
+  prefixes: string[];
+
+  /**
+   * Calls to numbers outside at a time, at each site.
+   *
+   * @generated from field: uint32 max_calls = 3;
+   */
+  maxCalls: number;
+
+  /**
+   * How many of them may go over the platform's trunks. The platform sets it; it is
+   * ignored when saved.
+   *
+   * @generated from field: uint32 shared_calls = 4;
+   */
+  sharedCalls: number;
+};
+
+/**
+ * Describes the message trunkline.cloud.v1.Dialling.
+ * Use `create(DiallingSchema)` to create a new message.
+ */
+export const DiallingSchema: GenMessage<Dialling> = /*@__PURE__*/
+  messageDesc(file_trunkline_cloud_v1_routing, 22);
+
+/**
+ * @generated from message trunkline.cloud.v1.SaveDiallingRequest
+ */
+export type SaveDiallingRequest = Message<"trunkline.cloud.v1.SaveDiallingRequest"> & {
+  /**
+   * @generated from field: trunkline.cloud.v1.Dialling dialling = 1;
+   */
+  dialling?: Dialling | undefined;
+};
+
+/**
+ * Describes the message trunkline.cloud.v1.SaveDiallingRequest.
+ * Use `create(SaveDiallingRequestSchema)` to create a new message.
+ */
+export const SaveDiallingRequestSchema: GenMessage<SaveDiallingRequest> = /*@__PURE__*/
+  messageDesc(file_trunkline_cloud_v1_routing, 23);
+
+/**
  * @generated from message trunkline.cloud.v1.GetChecklistRequest
  */
 export type GetChecklistRequest = Message<"trunkline.cloud.v1.GetChecklistRequest"> & {
@@ -555,7 +627,7 @@ export type GetChecklistRequest = Message<"trunkline.cloud.v1.GetChecklistReques
  * Use `create(GetChecklistRequestSchema)` to create a new message.
  */
 export const GetChecklistRequestSchema: GenMessage<GetChecklistRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_cloud_v1_routing, 21);
+  messageDesc(file_trunkline_cloud_v1_routing, 24);
 
 /**
  * @generated from message trunkline.cloud.v1.Checklist
@@ -577,7 +649,7 @@ export type Checklist = Message<"trunkline.cloud.v1.Checklist"> & {
  * Use `create(ChecklistSchema)` to create a new message.
  */
 export const ChecklistSchema: GenMessage<Checklist> = /*@__PURE__*/
-  messageDesc(file_trunkline_cloud_v1_routing, 22);
+  messageDesc(file_trunkline_cloud_v1_routing, 25);
 
 /**
  * @generated from message trunkline.cloud.v1.ChecklistStep
@@ -608,7 +680,7 @@ export type ChecklistStep = Message<"trunkline.cloud.v1.ChecklistStep"> & {
  * Use `create(ChecklistStepSchema)` to create a new message.
  */
 export const ChecklistStepSchema: GenMessage<ChecklistStep> = /*@__PURE__*/
-  messageDesc(file_trunkline_cloud_v1_routing, 23);
+  messageDesc(file_trunkline_cloud_v1_routing, 26);
 
 /**
  * @generated from message trunkline.cloud.v1.SkipStepRequest
@@ -625,7 +697,7 @@ export type SkipStepRequest = Message<"trunkline.cloud.v1.SkipStepRequest"> & {
  * Use `create(SkipStepRequestSchema)` to create a new message.
  */
 export const SkipStepRequestSchema: GenMessage<SkipStepRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_cloud_v1_routing, 24);
+  messageDesc(file_trunkline_cloud_v1_routing, 27);
 
 /**
  * @generated from message trunkline.cloud.v1.StartTestCallRequest
@@ -642,7 +714,7 @@ export type StartTestCallRequest = Message<"trunkline.cloud.v1.StartTestCallRequ
  * Use `create(StartTestCallRequestSchema)` to create a new message.
  */
 export const StartTestCallRequestSchema: GenMessage<StartTestCallRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_cloud_v1_routing, 25);
+  messageDesc(file_trunkline_cloud_v1_routing, 28);
 
 /**
  * @generated from message trunkline.cloud.v1.StartTestCallResponse
@@ -676,7 +748,7 @@ export type StartTestCallResponse = Message<"trunkline.cloud.v1.StartTestCallRes
  * Use `create(StartTestCallResponseSchema)` to create a new message.
  */
 export const StartTestCallResponseSchema: GenMessage<StartTestCallResponse> = /*@__PURE__*/
-  messageDesc(file_trunkline_cloud_v1_routing, 26);
+  messageDesc(file_trunkline_cloud_v1_routing, 29);
 
 /**
  * RelayServer is a TURN server (RFC 8656) with credentials that end by themselves.
@@ -705,7 +777,7 @@ export type RelayServer = Message<"trunkline.cloud.v1.RelayServer"> & {
  * Use `create(RelayServerSchema)` to create a new message.
  */
 export const RelayServerSchema: GenMessage<RelayServer> = /*@__PURE__*/
-  messageDesc(file_trunkline_cloud_v1_routing, 27);
+  messageDesc(file_trunkline_cloud_v1_routing, 30);
 
 /**
  * RoutingService: queues, the flow of a number, prompts, codes and reasons.
@@ -806,6 +878,24 @@ export const RoutingService: GenService<{
     methodKind: "unary";
     input: typeof SaveSettingsRequestSchema;
     output: typeof SettingsSchema;
+  },
+  /**
+   * What may be called outside.
+   *
+   * @generated from rpc trunkline.cloud.v1.RoutingService.GetDialling
+   */
+  getDialling: {
+    methodKind: "unary";
+    input: typeof GetDiallingRequestSchema;
+    output: typeof DiallingSchema;
+  },
+  /**
+   * @generated from rpc trunkline.cloud.v1.RoutingService.SaveDialling
+   */
+  saveDialling: {
+    methodKind: "unary";
+    input: typeof SaveDiallingRequestSchema;
+    output: typeof DiallingSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_trunkline_cloud_v1_routing, 0);

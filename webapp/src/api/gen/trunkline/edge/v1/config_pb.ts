@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file trunkline/edge/v1/config.proto.
  */
 export const file_trunkline_edge_v1_config: GenFile = /*@__PURE__*/
-  fileDesc("Ch50cnVua2xpbmUvZWRnZS92MS9jb25maWcucHJvdG8SEXRydW5rbGluZS5lZGdlLnYxIu8CCgpTaXRlQ29uZmlnEg8KB3NpdGVfaWQYASABKAkSEQoJc2l0ZV9uYW1lGAIgASgJEioKBW5vZGVzGAMgAygLMhsudHJ1bmtsaW5lLmVkZ2UudjEuU2l0ZU5vZGUSKAoGdHJ1bmtzGAQgAygLMhgudHJ1bmtsaW5lLmVkZ2UudjEuVHJ1bmsSQAoKdG9rZW5fa2V5cxgFIAMoCzIsLnRydW5rbGluZS5lZGdlLnYxLlNpdGVDb25maWcuVG9rZW5LZXlzRW50cnkSFwoPYWxsb3dlZF9vcmlnaW5zGAYgAygJEjQKB3RlbmFudHMYByADKAsyIy50cnVua2xpbmUuZWRnZS52MS5UZW5hbnRBc3NpZ25tZW50Eg4KBmhvc3RlZBgIIAEoCBIUCghpY2VfdXJscxgJIAMoCUICGAEaMAoOVG9rZW5LZXlzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgMOgI4ASI8CghTaXRlTm9kZRIMCgRuYW1lGAEgASgJEhEKCW5vZGVfYWRkchgCIAEoCRIPCgd3ZWJfdXJsGAMgASgJIm4KEFRlbmFudEFzc2lnbm1lbnQSEQoJdGVuYW50X2lkGAEgASgDEgwKBHNsdWcYAiABKAkSEAoIbWFuaWZlc3QYAyABKAkSEQoJc3VzcGVuZGVkGAQgASgIEhQKDHN1c3BlbmRlZF9hdBgFIAEoAyKNAQoFVHJ1bmsSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIPCgdhbGxvd2VkGAMgAygJEg4KBnRhcmdldBgEIAEoCRIRCgl0cmFuc3BvcnQYBSABKAkSEAoIdGFrZW92ZXIYBiABKAkSEQoJbWF4X2NhbGxzGAcgASgNEhEKCXRlbmFudF9pZBgIIAEoAyLDBAoMVGVuYW50Q29uZmlnEhEKCXRlbmFudF9pZBgBIAEoAxITCgt0ZW5hbnRfbmFtZRgCIAEoCRIMCgRzbHVnGAMgASgJEhAKCGxhbmd1YWdlGAQgASgJEhEKCXRpbWVfem9uZRgFIAEoCRIPCgd2ZXJzaW9uGAYgASgEEigKBnF1ZXVlcxgHIAMoCzIYLnRydW5rbGluZS5lZGdlLnYxLlF1ZXVlEioKB251bWJlcnMYCCADKAsyGS50cnVua2xpbmUuZWRnZS52MS5OdW1iZXISLQoFZmxvd3MYCSADKAsyHi50cnVua2xpbmUuZWRnZS52MS5GbG93VmVyc2lvbhIvCgZhZ2VudHMYCiADKAsyHy50cnVua2xpbmUuZWRnZS52MS5BZ2VudFByb2ZpbGUSMAoNYnJlYWtfcmVhc29ucxgLIAMoCzIZLnRydW5rbGluZS5lZGdlLnYxLlJlYXNvbhIwCg13cmFwX3VwX2NvZGVzGAwgAygLMhkudHJ1bmtsaW5lLmVkZ2UudjEuUmVhc29uEi4KB3Byb21wdHMYDSADKAsyHS50cnVua2xpbmUuZWRnZS52MS5Qcm9tcHRCbG9iEhwKFHJlY29yZGluZ19wdWJsaWNfa2V5GA4gASgMEhgKEHJlY29yZGluZ19rZXlfaWQYDyABKAkSEQoJbWF4X2NhbGxzGBAgASgNEhgKEHNob3J0X2FiYW5kb25fbXMYESABKA0SGAoQc2VydmljZV9sZXZlbF9tcxgSIAEoDSK1AQoFUXVldWUSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIYChBvZmZlcl90aW1lb3V0X21zGAMgASgNEhIKCndyYXBfdXBfbXMYBCABKA0SEwoLbWF4X3dhaXRfbXMYBSABKA0SEwoLbWF4X3dhaXRpbmcYBiABKA0SDQoFbXVzaWMYByABKAkSGQoRcG9zaXRpb25fZXZlcnlfbXMYCCABKA0SEAoIcHJpb3JpdHkYCSABKAUiOQoGTnVtYmVyEgwKBGUxNjQYASABKAkSDwoHZmxvd19pZBgCIAEoCRIQCgh0cnVua19pZBgDIAEoCSJBCgtGbG93VmVyc2lvbhIPCgdmbG93X2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSEAoIZG9jdW1lbnQYAyABKAwigwEKDEFnZW50UHJvZmlsZRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBWVtYWlsGAMgASgJEhEKCXF1ZXVlX2lkcxgEIAMoCRINCgVyb2xlcxgFIAMoCRIQCghkaXNhYmxlZBgGIAEoCBIWCg5yZXZva2VkX2JlZm9yZRgHIAEoAyIiCgZSZWFzb24SCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCSI6CgpQcm9tcHRCbG9iEgwKBG5hbWUYASABKAkSEAoIbGFuZ3VhZ2UYAiABKAkSDAoEaGFzaBgDIAEoCUIuWix0cnVua2xpbmUvcHJvdG8vZ2VuL3RydW5rbGluZS9lZGdlL3YxO2VkZ2V2MWIGcHJvdG8z");
+  fileDesc("Ch50cnVua2xpbmUvZWRnZS92MS9jb25maWcucHJvdG8SEXRydW5rbGluZS5lZGdlLnYxIu8CCgpTaXRlQ29uZmlnEg8KB3NpdGVfaWQYASABKAkSEQoJc2l0ZV9uYW1lGAIgASgJEioKBW5vZGVzGAMgAygLMhsudHJ1bmtsaW5lLmVkZ2UudjEuU2l0ZU5vZGUSKAoGdHJ1bmtzGAQgAygLMhgudHJ1bmtsaW5lLmVkZ2UudjEuVHJ1bmsSQAoKdG9rZW5fa2V5cxgFIAMoCzIsLnRydW5rbGluZS5lZGdlLnYxLlNpdGVDb25maWcuVG9rZW5LZXlzRW50cnkSFwoPYWxsb3dlZF9vcmlnaW5zGAYgAygJEjQKB3RlbmFudHMYByADKAsyIy50cnVua2xpbmUuZWRnZS52MS5UZW5hbnRBc3NpZ25tZW50Eg4KBmhvc3RlZBgIIAEoCBIUCghpY2VfdXJscxgJIAMoCUICGAEaMAoOVG9rZW5LZXlzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgMOgI4ASI8CghTaXRlTm9kZRIMCgRuYW1lGAEgASgJEhEKCW5vZGVfYWRkchgCIAEoCRIPCgd3ZWJfdXJsGAMgASgJIm4KEFRlbmFudEFzc2lnbm1lbnQSEQoJdGVuYW50X2lkGAEgASgDEgwKBHNsdWcYAiABKAkSEAoIbWFuaWZlc3QYAyABKAkSEQoJc3VzcGVuZGVkGAQgASgIEhQKDHN1c3BlbmRlZF9hdBgFIAEoAyKNAQoFVHJ1bmsSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIPCgdhbGxvd2VkGAMgAygJEg4KBnRhcmdldBgEIAEoCRIRCgl0cmFuc3BvcnQYBSABKAkSEAoIdGFrZW92ZXIYBiABKAkSEQoJbWF4X2NhbGxzGAcgASgNEhEKCXRlbmFudF9pZBgIIAEoAyLyBAoMVGVuYW50Q29uZmlnEhEKCXRlbmFudF9pZBgBIAEoAxITCgt0ZW5hbnRfbmFtZRgCIAEoCRIMCgRzbHVnGAMgASgJEhAKCGxhbmd1YWdlGAQgASgJEhEKCXRpbWVfem9uZRgFIAEoCRIPCgd2ZXJzaW9uGAYgASgEEigKBnF1ZXVlcxgHIAMoCzIYLnRydW5rbGluZS5lZGdlLnYxLlF1ZXVlEioKB251bWJlcnMYCCADKAsyGS50cnVua2xpbmUuZWRnZS52MS5OdW1iZXISLQoFZmxvd3MYCSADKAsyHi50cnVua2xpbmUuZWRnZS52MS5GbG93VmVyc2lvbhIvCgZhZ2VudHMYCiADKAsyHy50cnVua2xpbmUuZWRnZS52MS5BZ2VudFByb2ZpbGUSMAoNYnJlYWtfcmVhc29ucxgLIAMoCzIZLnRydW5rbGluZS5lZGdlLnYxLlJlYXNvbhIwCg13cmFwX3VwX2NvZGVzGAwgAygLMhkudHJ1bmtsaW5lLmVkZ2UudjEuUmVhc29uEi4KB3Byb21wdHMYDSADKAsyHS50cnVua2xpbmUuZWRnZS52MS5Qcm9tcHRCbG9iEhwKFHJlY29yZGluZ19wdWJsaWNfa2V5GA4gASgMEhgKEHJlY29yZGluZ19rZXlfaWQYDyABKAkSEQoJbWF4X2NhbGxzGBAgASgNEhgKEHNob3J0X2FiYW5kb25fbXMYESABKA0SGAoQc2VydmljZV9sZXZlbF9tcxgSIAEoDRItCghkaWFsbGluZxgTIAEoCzIbLnRydW5rbGluZS5lZGdlLnYxLkRpYWxsaW5nIlYKCERpYWxsaW5nEg8KB2VuYWJsZWQYASABKAgSEAoIcHJlZml4ZXMYAiADKAkSEQoJbWF4X2NhbGxzGAMgASgNEhQKDHNoYXJlZF9jYWxscxgEIAEoDSK1AQoFUXVldWUSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIYChBvZmZlcl90aW1lb3V0X21zGAMgASgNEhIKCndyYXBfdXBfbXMYBCABKA0SEwoLbWF4X3dhaXRfbXMYBSABKA0SEwoLbWF4X3dhaXRpbmcYBiABKA0SDQoFbXVzaWMYByABKAkSGQoRcG9zaXRpb25fZXZlcnlfbXMYCCABKA0SEAoIcHJpb3JpdHkYCSABKAUiOQoGTnVtYmVyEgwKBGUxNjQYASABKAkSDwoHZmxvd19pZBgCIAEoCRIQCgh0cnVua19pZBgDIAEoCSJBCgtGbG93VmVyc2lvbhIPCgdmbG93X2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSEAoIZG9jdW1lbnQYAyABKAwigwEKDEFnZW50UHJvZmlsZRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBWVtYWlsGAMgASgJEhEKCXF1ZXVlX2lkcxgEIAMoCRINCgVyb2xlcxgFIAMoCRIQCghkaXNhYmxlZBgGIAEoCBIWCg5yZXZva2VkX2JlZm9yZRgHIAEoAyIiCgZSZWFzb24SCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCSI6CgpQcm9tcHRCbG9iEgwKBG5hbWUYASABKAkSEAoIbGFuZ3VhZ2UYAiABKAkSDAoEaGFzaBgDIAEoCUIuWix0cnVua2xpbmUvcHJvdG8vZ2VuL3RydW5rbGluZS9lZGdlL3YxO2VkZ2V2MWIGcHJvdG8z");
 
 /**
  * SiteConfig is what a site must know beside its tenants' snapshots.
@@ -307,6 +307,11 @@ export type TenantConfig = Message<"trunkline.edge.v1.TenantConfig"> & {
    * @generated from field: uint32 service_level_ms = 18;
    */
   serviceLevelMs: number;
+
+  /**
+   * @generated from field: trunkline.edge.v1.Dialling dialling = 19;
+   */
+  dialling?: Dialling | undefined;
 };
 
 /**
@@ -315,6 +320,46 @@ export type TenantConfig = Message<"trunkline.edge.v1.TenantConfig"> & {
  */
 export const TenantConfigSchema: GenMessage<TenantConfig> = /*@__PURE__*/
   messageDesc(file_trunkline_edge_v1_config, 4);
+
+/**
+ * Dialling is what may be called outside. Emergency numbers always may.
+ *
+ * @generated from message trunkline.edge.v1.Dialling
+ */
+export type Dialling = Message<"trunkline.edge.v1.Dialling"> & {
+  /**
+   * @generated from field: bool enabled = 1;
+   */
+  enabled: boolean;
+
+  /**
+   * Beginnings of numbers, +E.164, e.g. "+49". A number nothing fits is not called.
+   *
+   * @generated from field: repeated string prefixes = 2;
+   */
+  prefixes: string[];
+
+  /**
+   * Calls at a time at this site.
+   *
+   * @generated from field: uint32 max_calls = 3;
+   */
+  maxCalls: number;
+
+  /**
+   * How many of them may go over a trunk of the platform's.
+   *
+   * @generated from field: uint32 shared_calls = 4;
+   */
+  sharedCalls: number;
+};
+
+/**
+ * Describes the message trunkline.edge.v1.Dialling.
+ * Use `create(DiallingSchema)` to create a new message.
+ */
+export const DiallingSchema: GenMessage<Dialling> = /*@__PURE__*/
+  messageDesc(file_trunkline_edge_v1_config, 5);
 
 /**
  * @generated from message trunkline.edge.v1.Queue
@@ -375,7 +420,7 @@ export type Queue = Message<"trunkline.edge.v1.Queue"> & {
  * Use `create(QueueSchema)` to create a new message.
  */
 export const QueueSchema: GenMessage<Queue> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_config, 5);
+  messageDesc(file_trunkline_edge_v1_config, 6);
 
 /**
  * @generated from message trunkline.edge.v1.Number
@@ -402,7 +447,7 @@ export type Number = Message<"trunkline.edge.v1.Number"> & {
  * Use `create(NumberSchema)` to create a new message.
  */
 export const NumberSchema: GenMessage<Number> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_config, 6);
+  messageDesc(file_trunkline_edge_v1_config, 7);
 
 /**
  * @generated from message trunkline.edge.v1.FlowVersion
@@ -431,7 +476,7 @@ export type FlowVersion = Message<"trunkline.edge.v1.FlowVersion"> & {
  * Use `create(FlowVersionSchema)` to create a new message.
  */
 export const FlowVersionSchema: GenMessage<FlowVersion> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_config, 7);
+  messageDesc(file_trunkline_edge_v1_config, 8);
 
 /**
  * @generated from message trunkline.edge.v1.AgentProfile
@@ -482,7 +527,7 @@ export type AgentProfile = Message<"trunkline.edge.v1.AgentProfile"> & {
  * Use `create(AgentProfileSchema)` to create a new message.
  */
 export const AgentProfileSchema: GenMessage<AgentProfile> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_config, 8);
+  messageDesc(file_trunkline_edge_v1_config, 9);
 
 /**
  * @generated from message trunkline.edge.v1.Reason
@@ -504,7 +549,7 @@ export type Reason = Message<"trunkline.edge.v1.Reason"> & {
  * Use `create(ReasonSchema)` to create a new message.
  */
 export const ReasonSchema: GenMessage<Reason> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_config, 9);
+  messageDesc(file_trunkline_edge_v1_config, 10);
 
 /**
  * @generated from message trunkline.edge.v1.PromptBlob
@@ -535,5 +580,5 @@ export type PromptBlob = Message<"trunkline.edge.v1.PromptBlob"> & {
  * Use `create(PromptBlobSchema)` to create a new message.
  */
 export const PromptBlobSchema: GenMessage<PromptBlob> = /*@__PURE__*/
-  messageDesc(file_trunkline_edge_v1_config, 10);
+  messageDesc(file_trunkline_edge_v1_config, 11);
 
