@@ -180,6 +180,36 @@ func TestTransferredCall(t *testing.T) {
 	}
 }
 
+// A call that a1 passed to a number outside: first it was busy, then it answered.
+func TestCallPassedOnToANumber(t *testing.T) {
+	b := newBench(t)
+	start := time.Now().Add(-time.Hour).UnixMicro()
+	r := answered(tenants.NewID(), start)
+	r.EndedAt, r.EndedBy = start+60*second, "outside"
+	r.Transfers = []*edgev1.Transfer{
+		{At: start + 30*second, ByAgent: "a1", Number: "+4930555", EndedAt: start + 31*second, Outcome: "busy"},
+		{At: start + 32*second, ByAgent: "a1", Number: "+4930556", EndedAt: start + 40*second, Outcome: "accepted"},
+	}
+	b.apply(t, "call", r)
+	c, err := b.GetCall(b.ctx, &cloudv1.GetCallRequest{Id: r.CallId})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Outcome != "answered" || c.EndedBy != "outside" {
+		t.Errorf("call: %v", c)
+	}
+	var told []string
+	for _, e := range c.Events {
+		if n := e.Params["number"]; n != "" {
+			told = append(told, e.Kind, n, e.Params["outcome"])
+		}
+	}
+	want := "transferred +4930555  transfer_ended +4930555 busy transferred +4930556  outside_answered +4930556 "
+	if got := join(told); got != want {
+		t.Errorf("timeline\n got %s\nwant %s", got, want)
+	}
+}
+
 func join(words []string) string {
 	out := ""
 	for i, w := range words {

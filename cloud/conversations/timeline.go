@@ -76,10 +76,12 @@ func (e *events) add(us int64, kind string, kv ...string) {
 //	left_queue   queue, outcome: max_wait, flow; answered and abandoned stays end
 //	             with "talking" and "ended"
 //	talking      agent, held_ms
-//	transferred  agent (who gave the caller away), queue or to (an agent)
-//	transfer_ended  to, outcome: as offer_ended; an accepted one has none
+//	transferred  agent (who gave the caller away), queue, to (an agent) or number
+//	transfer_ended  to, outcome: as offer_ended; an accepted one has none. Or number,
+//	             outcome: busy, rejected, no_answer, unreachable, caller_hung_up, call_lost
+//	outside_answered  number: the number the caller was passed on to
 //	moved        from, to (nodes), gap_ms
-//	ended        by: caller, agent, flow, rejected, lost, suspended, max_wait;
+//	ended        by: caller, agent, outside (the number), flow, rejected, lost, suspended, max_wait;
 //	             reason: a word of the site's
 //	wrap_up      agent, code, took_ms; at its end
 func timeline(r *edgev1.CallRecord, wrapUps []wrapUp, names map[string]string) []*cloudv1.CallEvent {
@@ -105,9 +107,13 @@ func timeline(r *edgev1.CallRecord, wrapUps []wrapUp, names map[string]string) [
 		e.add(t.GetStartedAt(), "talking", "agent", names[t.GetAgentId()], "held_ms", ms(t.GetHeldUs()))
 	}
 	for _, t := range r.GetTransfers() {
-		e.add(t.GetAt(), "transferred", "agent", names[t.GetByAgent()], "queue", names[t.GetQueueId()], "to", names[t.GetAgentId()])
-		if t.GetAgentId() != "" && t.GetOutcome() != "accepted" {
-			e.add(t.GetEndedAt(), "transfer_ended", "to", names[t.GetAgentId()], "outcome", t.GetOutcome())
+		e.add(t.GetAt(), "transferred", "agent", names[t.GetByAgent()], "queue", names[t.GetQueueId()], "to", names[t.GetAgentId()], "number", t.GetNumber())
+		switch {
+		case t.GetQueueId() != "":
+		case t.GetOutcome() != "accepted":
+			e.add(t.GetEndedAt(), "transfer_ended", "to", names[t.GetAgentId()], "number", t.GetNumber(), "outcome", t.GetOutcome())
+		case t.GetNumber() != "":
+			e.add(t.GetEndedAt(), "outside_answered", "number", t.GetNumber())
 		}
 	}
 	for _, m := range r.GetMoves() {

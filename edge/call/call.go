@@ -12,6 +12,7 @@ const (
 	PhaseQueued                   // waits for an agent
 	PhaseOffered                  // an agent is chosen and is being asked
 	PhaseTalking                  // two-way audio, or held
+	PhaseOutside                  // passed on to a number outside, which rings or talks
 )
 
 // String returns the word used in logs.
@@ -25,6 +26,8 @@ func (p Phase) String() string {
 		return "offered"
 	case PhaseTalking:
 		return "talking"
+	case PhaseOutside:
+		return "outside"
 	default:
 		return "unknown"
 	}
@@ -104,6 +107,17 @@ type Call struct {
 	// WrapUps were finished by agents who had passed the call on; their facts
 	// are written after the call's.
 	WrapUps []WrapUp `cbor:"40,keyasint,omitempty"`
+	// Outside is whom the caller was passed on to outside, in PhaseOutside only.
+	// While it rings, OfferedAt and OfferDeadline say since and until when.
+	Outside *Outside `cbor:"41,keyasint,omitempty"`
+}
+
+// Outside is a number outside that the caller is being connected with, or is.
+type Outside struct {
+	Number     string `cbor:"1,keyasint"` // +E.164, or an emergency number as it is dialled
+	AnsweredAt int64  `cbor:"2,keyasint,omitempty"`
+	// Dialog is the snapshot of the SIP dialog with the number, once it answered.
+	Dialog []byte `cbor:"3,keyasint,omitempty"`
 }
 
 // WaitingSince is when the caller's present wait began. EnqueuedAt, which gives
@@ -118,7 +132,8 @@ func (c *Call) WaitingSince() int64 {
 	return c.EnqueuedAt
 }
 
-// Transfer is one try of an agent to pass the call on, to a queue or an agent.
+// Transfer is one try of an agent to pass the call on, to a queue, an agent or a
+// number outside.
 type Transfer struct {
 	At      int64  `cbor:"1,keyasint"`
 	By      string `cbor:"2,keyasint"` // agent
@@ -126,8 +141,11 @@ type Transfer struct {
 	AgentID string `cbor:"4,keyasint,omitempty"`
 	EndedAt int64  `cbor:"5,keyasint,omitempty"`
 	// Outcome: queued, or that of the offer to the agent: accepted, rejected,
-	// no_answer, caller_hung_up, call_lost, agent_lost.
+	// no_answer, caller_hung_up, call_lost, agent_lost; or what became of the
+	// number: accepted, busy, rejected, no_answer, unreachable, caller_hung_up,
+	// call_lost.
 	Outcome string `cbor:"6,keyasint,omitempty"`
+	Number  string `cbor:"7,keyasint,omitempty"`
 }
 
 // WrapUp is a finished wrap-up.

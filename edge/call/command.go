@@ -36,6 +36,8 @@ const (
 	TypeDequeue
 	TypeSetLevel
 	TypeTransferCall
+	TypeOutsideAnswered
+	TypeOutsideEnd
 )
 
 // Command is implemented by each command below.
@@ -134,12 +136,13 @@ type Hold struct {
 	On     bool   `cbor:"2,keyasint"`
 }
 
-// TransferCall: the talking agent By gives the caller away, to a queue or to
-// one agent, and goes to wrap-up. In a queue the caller waits from now on, behind
+// TransferCall: the talking agent By gives the caller away, to a queue, to one
+// agent or to a number outside, and goes to wrap-up. In a queue the caller waits from now on, behind
 // those who wait. An agent is rung for Timeout, if Ready or NotReady with a
 // stream (else RefusedBusy); who was not ready is so again afterwards. If the
 // agent does not answer, the caller goes back to the queue they came from, at
-// the place of their first arrival there.
+// the place of their first arrival there. So they do when the number, which is
+// called for Timeout, does not answer.
 type TransferCall struct {
 	CallID  string `cbor:"1,keyasint"`
 	By      string `cbor:"2,keyasint"`
@@ -149,19 +152,58 @@ type TransferCall struct {
 	MaxWaiting uint32 `cbor:"5,keyasint,omitempty"`
 	Timeout    int64  `cbor:"6,keyasint,omitempty"`
 	WrapUp     int64  `cbor:"7,keyasint,omitempty"` // as in CallEnd
+	// Number is what is dialled, allowed already by whoever proposes. Since level 4.
+	Number string `cbor:"8,keyasint,omitempty"`
+	// Refused with RefusedLimit when so many calls of the tenant are with numbers
+	// outside already (0 = no bound). Since level 4.
+	MaxOutside uint32 `cbor:"9,keyasint,omitempty"`
+}
+
+// Level is what a transfer to a number outside needs.
+func (c TransferCall) Level() Level {
+	if c.Number != "" || c.MaxOutside != 0 {
+		return CallsOutside
+	}
+	return 0
+}
+
+// OutsideAnswered: the number the caller was passed on to has answered. Dialog is
+// what another node would go on with.
+type OutsideAnswered struct {
+	CallID string `cbor:"1,keyasint"`
+	Dialog []byte `cbor:"2,keyasint,omitempty"`
+}
+
+// OutsideEnd: there is nobody outside to talk with (any more), and the caller
+// still is there: they go back to the queue they came from, at the place of their
+// first arrival there. Outcome is one of a Transfer's; it is the transfer's if the
+// number has not answered.
+type OutsideEnd struct {
+	CallID  string `cbor:"1,keyasint"`
+	Outcome string `cbor:"2,keyasint"`
 }
 
 // Dialog replaces the SIP dialog's snapshot (target refresh, new CSeq).
 type Dialog struct {
 	CallID string `cbor:"1,keyasint"`
 	Dialog []byte `cbor:"2,keyasint"`
+	// Outside: the dialog is that with the number outside, not the caller's. Since level 4.
+	Outside bool `cbor:"3,keyasint,omitempty"`
+}
+
+// Level is what the dialog of a number outside needs.
+func (c Dialog) Level() Level {
+	if c.Outside {
+		return CallsOutside
+	}
+	return 0
 }
 
 // CallEnd ends a call once: it writes the call fact, closes visit, offer and
 // talk, frees the agent (to wrap-up if they talked) and removes the row.
 type CallEnd struct {
 	CallID    string `cbor:"1,keyasint"`
-	EndedBy   string `cbor:"2,keyasint"` // caller, agent, flow, rejected, lost, suspended
+	EndedBy   string `cbor:"2,keyasint"` // caller, agent, outside, flow, rejected, lost, suspended
 	Reason    string `cbor:"3,keyasint,omitempty"`
 	SIPStatus uint32 `cbor:"4,keyasint,omitempty"`
 	// WrapUp is how long the agent may write up; 0 = until finished by hand.
@@ -312,3 +354,5 @@ func (OutboxAck) CommandType() Type       { return TypeOutboxAck }
 func (Inbox) CommandType() Type           { return TypeInbox }
 func (TicketUse) CommandType() Type       { return TypeTicketUse }
 func (SetLevel) CommandType() Type        { return TypeSetLevel }
+func (OutsideAnswered) CommandType() Type { return TypeOutsideAnswered }
+func (OutsideEnd) CommandType() Type      { return TypeOutsideEnd }

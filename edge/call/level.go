@@ -17,7 +17,8 @@ type Level uint32
 //	2  TransferCall
 //	3  SignOut leaves an agent in a call the session until the call is over (KeepsCall);
 //	   a call's summary keeps the caller's name (KeepsName)
-const FeatureLevel Level = 3
+//	4  to a number outside: TransferCall.Number, OutsideAnswered, OutsideEnd, Dialog.Outside
+const FeatureLevel Level = 4
 
 // KeepsCall is the level from which a sign-out by others ends a session only
 // with the call the agent is in: without one the desktop could not even hang up.
@@ -26,9 +27,12 @@ const KeepsCall Level = 3
 // KeepsName is the level from which CallSummary has CallerName and Test.
 const KeepsName Level = 3
 
+// CallsOutside is the level from which callers can be passed on to a number outside.
+const CallsOutside Level = 4
+
 // since is the level of the types that came after level 0. SetLevel is not
 // listed: it is written only when all know it.
-var since = map[Type]Level{TypeTransferCall: 2}
+var since = map[Type]Level{TypeTransferCall: 2, TypeOutsideAnswered: CallsOutside, TypeOutsideEnd: CallsOutside}
 
 // LevelOf is the level a site needs before the command may be proposed. A
 // command that got a new field after its release implements Leveled.

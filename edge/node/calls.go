@@ -152,6 +152,8 @@ func (n *Node) takeOver(row call.Call) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), restoreTimeout)
 	defer cancel()
+	outside := make(chan *trunkLeg, 1)
+	go func() { outside <- n.restoreOutside(ctx, row) }()
 	events, attach := n.callerEvents(row.ID)
 	leg, err := n.sip.Restore(ctx, row.Dialog, events)
 	if err != nil {
@@ -164,14 +166,26 @@ func (n *Node) takeOver(row call.Call) {
 		}
 		n.log.Info("call taken over", "call", row.ID, "tenant", row.Tenant, "phase", row.Phase.String(), "gap_ms", r.Gap/1000)
 	}
+	other := <-outside
+	if other != nil {
+		r.Outside, r.OutsideDialog = other, other.leg.Snapshot()
+	}
 	n.board.Resume(r)
-	if leg != nil {
-		select {
-		case <-leg.Done():
-			// It ended before the switchboard could hear of it.
-			n.board.CallerGone(row.ID, "caller_hung_up")
-		default:
-		}
+	// What ended before the switchboard could hear of it.
+	if leg != nil && ended(leg) {
+		n.board.CallerGone(row.ID, "caller_hung_up")
+	}
+	if other != nil && ended(other.leg) {
+		n.board.OutsideHungUp(row.ID, switchboard.RestoredLeg)
+	}
+}
+
+func ended(leg *sip.Leg) bool {
+	select {
+	case <-leg.Done():
+		return true
+	default:
+		return false
 	}
 }
 

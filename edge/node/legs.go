@@ -32,7 +32,7 @@ func (bridge) Unjoin(a, _ switchboard.Audio) {
 	}
 }
 
-// trunkLeg is a caller on a SIP trunk.
+// trunkLeg is a caller on a SIP trunk, or who was called by one.
 type trunkLeg struct {
 	leg    *sip.Leg
 	stream *media.Stream

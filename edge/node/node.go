@@ -219,7 +219,7 @@ func (n *Node) makeCalls(g *life.Group) error {
 	self := n.cfg.Enrolment.Node()
 	n.recordings = recording.New(recording.Config{Dir: n.recordingDir(), Node: self.Name, Copier: copier{n}, Log: n.log, FreePercent: recordingFree()})
 	n.board = switchboard.New(switchboard.Config{
-		Node: self.Name, State: boardState{n}, Media: bridge{}, Prompts: n.rules, Recorder: recorder{n}, Rules: n.rules, Log: n.log,
+		Node: self.Name, State: boardState{n}, Media: bridge{}, Outside: lines{n}, Prompts: n.rules, Recorder: recorder{n}, Rules: n.rules, Log: n.log,
 	})
 	api := softphone.APIConfig{UDPAddr: self.Listen.WebRTC, Log: n.log}
 	if self.Public.IP != "" {

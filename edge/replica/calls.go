@@ -68,7 +68,15 @@ func (m *machine) dialog(c call.Dialog) call.Result {
 		return refused(call.RefusedNotFound)
 	}
 	row := editCall(old)
-	row.Dialog = c.Dialog
+	if c.Outside {
+		if old.Outside == nil || old.Outside.AnsweredAt == 0 {
+			return refused(call.RefusedState)
+		}
+		out := *old.Outside
+		out.Dialog, row.Outside = c.Dialog, &out
+	} else {
+		row.Dialog = c.Dialog
+	}
 	m.keepCall(old, row)
 	return call.Result{Call: row}
 }
@@ -150,18 +158,16 @@ func (m *machine) callEnd(c call.CallEnd) call.Result {
 	res := call.Result{Call: row}
 	switch old.Phase {
 	case call.PhaseQueued, call.PhaseOffered:
-		outcome := "call_lost"
-		if c.EndedBy == "caller" {
-			outcome = "caller_hung_up"
-		}
 		if old.Phase == call.PhaseOffered {
-			res.Agent = m.withdraw(row, outcome)
+			res.Agent = m.withdraw(row, lostBecause(c.EndedBy))
 		}
 		if waits(old) {
 			m.leaveQueue(row, leftBecause(c.EndedBy))
 		}
 	case call.PhaseTalking:
 		res.Agent = m.endTalk(row, c.EndedBy, c.WrapUp)
+	case call.PhaseOutside:
+		m.endRinging(row, lostBecause(c.EndedBy))
 	}
 	m.factMessage(row.Tenant, "call", callRecord(row, c, m.t.at))
 	for _, w := range row.WrapUps {
@@ -179,6 +185,14 @@ func (m *machine) endTalk(row *call.Call, endedBy string, wrapUp int64) *call.Ag
 		row.Talks[n-1].EndedAt = m.t.at
 	}
 	return m.afterCall(row, endedBy, wrapUp)
+}
+
+// lostBecause is the outcome of ringing somebody for a call that has ended.
+func lostBecause(endedBy string) string {
+	if endedBy == "caller" {
+		return "caller_hung_up"
+	}
+	return "call_lost"
 }
 
 func leftBecause(endedBy string) string {
@@ -212,7 +226,7 @@ func callRecord(c *call.Call, end call.CallEnd, at int64) *edgev1.CallRecord {
 	}
 	for _, t := range c.Transfers {
 		rec.Transfers = append(rec.Transfers, &edgev1.Transfer{
-			At: t.At, ByAgent: t.By, QueueId: t.QueueID, AgentId: t.AgentID, EndedAt: t.EndedAt, Outcome: t.Outcome,
+			At: t.At, ByAgent: t.By, QueueId: t.QueueID, AgentId: t.AgentID, Number: t.Number, EndedAt: t.EndedAt, Outcome: t.Outcome,
 		})
 	}
 	for _, v := range c.Moves {

@@ -82,6 +82,8 @@ var decoders = map[call.Type]func([]byte) (call.Command, error){
 	call.TypeTicketUse:       decode[call.TicketUse],
 	call.TypeSetLevel:        decode[call.SetLevel],
 	call.TypeTransferCall:    decode[call.TransferCall],
+	call.TypeOutsideAnswered: decode[call.OutsideAnswered],
+	call.TypeOutsideEnd:      decode[call.OutsideEnd],
 }
 
 func decode[T call.Command](body []byte) (call.Command, error) {

@@ -41,6 +41,9 @@ func (c *checker) calls() {
 		if n, ok := c.t.nodes.Get(&call.NodeInfo{Name: row.Owner}); ok && !n.Up && c.anyUp() {
 			c.say("call %s: its owner %s is down", row.ID, row.Owner)
 		}
+		if (row.Outside != nil) != (row.Phase == call.PhaseOutside) {
+			c.say("call %s: in phase %s with a number outside %v", row.ID, row.Phase, row.Outside)
+		}
 		if row.Held && row.Phase != call.PhaseTalking {
 			c.say("call %s: held in phase %s", row.ID, row.Phase)
 		}
@@ -64,6 +67,13 @@ func (c *checker) calls() {
 				want = call.AgentHeld
 			}
 			c.link(row, want)
+		case call.PhaseOutside:
+			if row.AgentID != "" || row.QueueID == "" || row.Direct {
+				c.say("call %s: outside with agent %q, came from queue %q", row.ID, row.AgentID, row.QueueID)
+			}
+			if row.Outside != nil && (row.Outside.AnsweredAt == 0) != (row.OfferDeadline > row.OfferedAt) {
+				c.say("call %s: the number outside rings without a deadline, or has one and talks", row.ID)
+			}
 		default:
 			c.say("call %s: phase %d", row.ID, row.Phase)
 		}
@@ -188,6 +198,25 @@ func (c *checker) outbox() {
 	})
 }
 
+// outside: the bound of a tenant's calls with numbers outside counts all of them.
+func (c *checker) outside() {
+	n := map[int64]uint32{}
+	c.t.calls.Scan(func(row *call.Call) bool {
+		if row.Phase == call.PhaseOutside {
+			n[row.Tenant]++
+		}
+		return true
+	})
+	if len(n) != c.t.outside.Len() {
+		c.say("%d tenants with calls outside, %d counted", len(n), c.t.outside.Len())
+	}
+	for tenant, want := range n {
+		if got, _ := c.t.outside.Get(count{tenant: tenant}); got.n != want {
+			c.say("tenant %d: %d calls outside, %d counted", tenant, want, got.n)
+		}
+	}
+}
+
 func (c *checker) indexes() {
 	if n := c.t.calls.Len(); c.t.byOwner.Len() != n || c.t.byTenant.Len() != n {
 		c.say("%d calls, %d by owner, %d by tenant", n, c.t.byOwner.Len(), c.t.byTenant.Len())
@@ -200,6 +229,7 @@ func (c *checker) indexes() {
 	if int(live) != c.t.calls.Len() {
 		c.say("%d calls, %d counted", c.t.calls.Len(), live)
 	}
+	c.outside()
 	if c.t.agents.Len() != c.t.staff.Len() || c.t.session.Len() != c.t.byAgent.Len() || c.t.tickets.Len() != c.t.expiring.Len() {
 		c.say("an index of agents, sessions or tickets has lost count")
 	}

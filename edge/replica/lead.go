@@ -296,6 +296,9 @@ func overdue(v *View, d deadline, now int64, away bool) call.Command {
 	switch d.kind {
 	case dueOffer:
 		if c, ok := v.Call(d.id); ok {
+			if c.Outside != nil {
+				return call.OutsideEnd{CallID: c.ID, Outcome: call.ReasonNoAnswer}
+			}
 			return call.OfferEnd{CallID: c.ID, AgentID: c.AgentID, Outcome: call.ReasonNoAnswer}
 		}
 	case dueWrapUp:

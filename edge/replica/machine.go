@@ -104,6 +104,10 @@ func (m *machine) do(cmd call.Command) (call.Result, error) {
 		return m.hold(c), nil
 	case call.TransferCall:
 		return m.transferCall(c), nil
+	case call.OutsideAnswered:
+		return m.outsideAnswered(c), nil
+	case call.OutsideEnd:
+		return m.outsideEnd(c), nil
 	case call.Dialog:
 		return m.dialog(c), nil
 	case call.CallEnd:

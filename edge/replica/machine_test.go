@@ -63,7 +63,7 @@ func (w *author) queueID() string { return fmt.Sprintf("queue-%d", w.rng.IntN(te
 func (w *author) nodeName() string { return fmt.Sprintf("node-%d", 1+w.rng.IntN(3)) }
 
 func (w *author) command() call.Command {
-	switch w.rng.IntN(32) {
+	switch w.rng.IntN(36) {
 	case 0, 1, 2, 3, 4:
 		w.calls++
 		return call.CallStart{
@@ -92,20 +92,30 @@ func (w *author) command() call.Command {
 	case 15:
 		return call.Hold{CallID: w.pick(w.callIDs(call.PhaseTalking)), On: w.rng.IntN(2) == 0}
 	case 16:
-		return call.Dialog{CallID: w.pick(w.callIDs()), Dialog: []byte("dialog")}
+		return call.Dialog{CallID: w.pick(w.callIDs()), Dialog: []byte("dialog"), Outside: w.rng.IntN(4) == 0}
 	case 17, 18, 19:
 		by := []string{"caller", "agent", "flow", "lost", "max_wait"}[w.rng.IntN(5)]
 		return call.CallEnd{CallID: w.pick(w.callIDs()), EndedBy: by, WrapUp: int64(w.rng.IntN(3)) * 10_000_000}
-	case 30, 31:
+	case 30, 31, 34, 35:
 		id := w.pick(w.callIDs(call.PhaseTalking))
 		c, _ := w.m.call(id)
 		x := call.TransferCall{CallID: id, By: agentOf(c), Timeout: 15_000_000, WrapUp: int64(w.rng.IntN(2)) * 10_000_000}
-		if w.rng.IntN(3) == 0 {
+		switch w.rng.IntN(4) {
+		case 0:
 			x.QueueID, x.MaxWaiting = w.queueID(), uint32(w.rng.IntN(2)*15)
-		} else {
+		case 1:
+			x.Number, x.MaxOutside = "+4930555", uint32(w.rng.IntN(3))
+		default:
 			x.AgentID = w.agentID()
+			for i := 0; i < testAgents && c != nil && tenantOf(x.AgentID) != c.Tenant; i++ {
+				x.AgentID = w.agentID()
+			}
 		}
 		return x
+	case 32:
+		return call.OutsideAnswered{CallID: w.pick(w.callIDs(call.PhaseOutside)), Dialog: []byte("there")}
+	case 33:
+		return call.OutsideEnd{CallID: w.pick(w.callIDs(call.PhaseOutside)), Outcome: []string{"busy", "no_answer", "call_lost"}[w.rng.IntN(3)]}
 	case 20:
 		return call.Segment{CallID: w.pick(w.callIDs())}
 	case 21:
@@ -299,7 +309,7 @@ func TestMachinesFedTheSameLogAreEqual(t *testing.T) {
 			t.Fatalf("seed %d: the states differ at the end", seed)
 		}
 	}
-	for _, p := range []call.Phase{call.PhaseFlow, call.PhaseQueued, call.PhaseOffered, call.PhaseTalking} {
+	for _, p := range []call.Phase{call.PhaseFlow, call.PhaseQueued, call.PhaseOffered, call.PhaseTalking, call.PhaseOutside} {
 		if total[p] < 100 {
 			t.Errorf("phase %s was seen %d times only: the log is too tame", p, total[p])
 		}
@@ -323,7 +333,7 @@ func TestUnknownCommandStops(t *testing.T) {
 
 // Every type has a decoder and a case in the machine.
 func TestEveryTypeIsKnown(t *testing.T) {
-	for typ := call.TypeCallStart; typ <= call.TypeTransferCall; typ++ {
+	for typ := call.TypeCallStart; typ <= call.TypeOutsideEnd; typ++ {
 		read, ok := decoders[typ]
 		if !ok {
 			t.Errorf("type %d has no decoder", typ)

@@ -42,6 +42,7 @@ type tables struct {
 	expiring  *btree.BTreeG[*call.Ticket]  // expires, hash
 	deadlines *btree.BTreeG[deadline]
 	live      *btree.BTreeG[count]    // calls of a tenant
+	outside   *btree.BTreeG[count]    // those of them that are with a number outside
 	queued    *btree.BTreeG[queueLen] // calls waiting in a queue
 }
 
@@ -137,7 +138,8 @@ func newTables() *tables {
 		deadlines: newTree(func(a, b deadline) bool {
 			return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.kind, b.kind), cmp.Compare(a.id, b.id)) < 0
 		}),
-		live: newTree(func(a, b count) bool { return a.tenant < b.tenant }),
+		live:    newTree(func(a, b count) bool { return a.tenant < b.tenant }),
+		outside: newTree(func(a, b count) bool { return a.tenant < b.tenant }),
 		queued: newTree(func(a, b queueLen) bool {
 			return cmp.Or(cmp.Compare(a.tenant, b.tenant), cmp.Compare(a.queue, b.queue)) < 0
 		}),
@@ -161,7 +163,7 @@ func (t *tables) copy() *tables {
 	c.ring = nil // only the state machine knows the keys it has seen
 	c.byOwner, c.bySIP, c.byTenant, c.waiting = t.byOwner.Copy(), t.bySIP.Copy(), t.byTenant.Copy(), t.waiting.Copy()
 	c.staff, c.byAgent, c.expiring = t.staff.Copy(), t.byAgent.Copy(), t.expiring.Copy()
-	c.deadlines, c.live, c.queued = t.deadlines.Copy(), t.live.Copy(), t.queued.Copy()
+	c.deadlines, c.live, c.outside, c.queued = t.deadlines.Copy(), t.live.Copy(), t.outside.Copy(), t.queued.Copy()
 	return &c
 }
 
@@ -177,13 +179,19 @@ func (t *tables) putCall(old, row *call.Call) {
 	case row == nil:
 		t.calls.Delete(old)
 		t.byTenant.Delete(old)
-		t.addLive(old.Tenant, ^uint32(0))
+		add(t.live, old.Tenant, ^uint32(0))
 	default:
 		t.calls.Set(row)
 		t.byTenant.Set(row) // neither id nor tenant ever change
 		if old == nil {
-			t.addLive(row.Tenant, 1)
+			add(t.live, row.Tenant, 1)
 		}
+	}
+	if old != nil && old.Outside != nil {
+		add(t.outside, old.Tenant, ^uint32(0))
+	}
+	if row != nil && row.Outside != nil {
+		add(t.outside, row.Tenant, 1)
 	}
 	reindex(t.byOwner, old, row, old != nil, row != nil)
 	reindex(t.bySIP, old, row, old != nil && old.SIPCallID != "", row != nil && row.SIPCallID != "")
@@ -231,13 +239,14 @@ func due(c *call.Call) int64 {
 // owner has not.
 const offerSafety = 500_000
 
-func (t *tables) addLive(tenant int64, n uint32) {
-	c, _ := t.live.Get(count{tenant: tenant})
+// add counts n more of a tenant's; none is not kept.
+func add(counts *btree.BTreeG[count], tenant int64, n uint32) {
+	c, _ := counts.Get(count{tenant: tenant})
 	if c.n += n; c.n == 0 {
-		t.live.Delete(count{tenant: tenant})
+		counts.Delete(count{tenant: tenant})
 		return
 	}
-	t.live.Set(count{tenant, c.n})
+	counts.Set(count{tenant, c.n})
 }
 
 func (t *tables) addQueued(tenant int64, queue string, n uint32) {

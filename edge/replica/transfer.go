@@ -12,31 +12,50 @@ func (m *machine) transferCall(c call.TransferCall) call.Result {
 	if !ok || old.AgentID != c.By {
 		return refused(call.RefusedNotFound)
 	}
-	if old.Phase != call.PhaseTalking || (c.QueueID == "") == (c.AgentID == "") {
+	if old.Phase != call.PhaseTalking {
 		return refused(call.RefusedState)
 	}
-	row := editCall(old)
-	if c.AgentID != "" {
-		if code := m.ringable(old, c); code != "" {
-			return refused(code)
-		}
-	} else if c.MaxWaiting != 0 && m.t.waitingIn(old.Tenant, c.QueueID) >= c.MaxWaiting {
-		return refused(call.RefusedLimit)
+	if code := m.refuseTransfer(old, c); code != "" {
+		return refused(code)
 	}
+	row := editCall(old)
 	by := m.endTalk(row, "transferred", c.WrapUp)
 	row.AgentID, row.TalkingSince = "", 0
-	row.Transfers = append(slices.Clone(row.Transfers), call.Transfer{At: m.t.at, By: c.By, QueueID: c.QueueID, AgentID: c.AgentID})
-	if c.QueueID != "" {
+	row.Transfers = append(slices.Clone(row.Transfers), call.Transfer{At: m.t.at, By: c.By, QueueID: c.QueueID, AgentID: c.AgentID, Number: c.Number})
+	switch {
+	case c.QueueID != "":
 		row.Phase, row.QueueID, row.EnqueuedAt = call.PhaseQueued, c.QueueID, m.t.at
 		m.beginVisit(row)
 		m.endTransfer(row, "queued")
-	} else {
+	case c.Number != "":
+		row.Phase, row.Outside = call.PhaseOutside, &call.Outside{Number: c.Number}
+		row.OfferedAt, row.OfferDeadline = m.t.at, m.t.at+c.Timeout
+	default:
 		row.Phase, row.Direct, row.AgentID = call.PhaseOffered, true, c.AgentID
 		row.OfferedAt, row.OfferDeadline = m.t.at, m.t.at+c.Timeout
 		m.reserve(c.AgentID, row.ID)
 	}
 	m.keepCall(old, row)
 	return call.Result{Call: row, Agent: by}
+}
+
+// refuseTransfer says why the caller cannot be passed on so; "" when they can.
+func (m *machine) refuseTransfer(row *call.Call, c call.TransferCall) string {
+	switch {
+	case c.AgentID != "" && c.QueueID == "" && c.Number == "":
+		return m.ringable(row, c)
+	case c.QueueID != "" && c.AgentID == "" && c.Number == "":
+		if c.MaxWaiting != 0 && m.t.waitingIn(row.Tenant, c.QueueID) >= c.MaxWaiting {
+			return call.RefusedLimit
+		}
+		return ""
+	case c.Number != "" && c.QueueID == "" && c.AgentID == "" && c.Timeout > 0 && row.QueueID != "":
+		if n, _ := m.t.outside.Get(count{tenant: row.Tenant}); c.MaxOutside != 0 && n.n >= c.MaxOutside {
+			return call.RefusedLimit
+		}
+		return ""
+	}
+	return call.RefusedState
 }
 
 // ringable says why the target cannot be rung; "" when it can.

@@ -119,6 +119,10 @@ func (s Callers) callerEvent(c call.Call, ok bool) *agentv1.CallerEvent {
 		ev.State = "ringing"
 	case call.PhaseTalking:
 		ev.State = "talking"
+	case call.PhaseOutside:
+		if ev.State = "talking"; c.Outside.AnsweredAt == 0 {
+			ev.State = "ringing"
+		}
 	default:
 		ev.State = "menu"
 	}

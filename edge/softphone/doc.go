@@ -41,6 +41,11 @@ type Site interface {
 	// Config is the tenant's active snapshot; nil when the tenant is not here.
 	Config(tenant int64) *edgev1.TenantConfig
 	Waiting(tenant int64, queueID string) (n int, longestSince int64)
+	// Lines tells which trunks of the site the tenant could call by: its own, the
+	// platform's.
+	Lines(tenant int64) (own, shared bool)
+	// Allows tells whether all nodes of the site understand the command.
+	Allows(cmd call.Command) bool
 	// CloudLink: whether the cloud is there, when it was last, and how many of
 	// the tenant's facts it has not confirmed.
 	CloudLink(tenant int64) (connected bool, seenAt int64, waiting uint64)

@@ -18,14 +18,14 @@ import (
 // ringFor is how long a colleague is rung when the call's queue says nothing.
 const ringFor = 20_000_000
 
-// Transfer gives the caller away to a queue or an agent.
+// Transfer gives the caller away to a queue, an agent or a number outside.
 func (s *Service) Transfer(ctx context.Context, req *agentv1.TransferRequest) (*agentv1.Done, error) {
 	ses, err := s.session(ctx)
 	if err != nil {
 		return nil, err
 	}
 	cmd := call.TransferCall{CallID: req.GetCallId(), By: ses.AgentID, QueueID: req.GetQueueId(), AgentID: req.GetAgentId()}
-	if (cmd.QueueID == "") == (cmd.AgentID == "") {
+	if targets(req) != 1 {
 		return nil, fault.New(fault.Invalid, "fault.transfer.one_target").WithField("queue_id")
 	}
 	cfg := s.site.Config(ses.Tenant)
@@ -40,8 +40,29 @@ func (s *Service) Transfer(ctx context.Context, req *agentv1.TransferRequest) (*
 		cmd.WrapUp = int64(from.GetWrapUpMs()) * 1000
 		cmd.Timeout = cmp.Or(int64(from.GetOfferTimeoutMs())*1000, ringFor)
 	}
-	_, err = s.apply(ctx, req.GetIdempotencyKey(), cmd)
+	if req.GetNumber() != "" {
+		to := s.outside(ses.Tenant, cmd.CallID, req.GetNumber())
+		if to.problem != "" {
+			return nil, problems[to.problem]
+		}
+		cmd.Number, cmd.MaxOutside, cmd.Timeout = to.number, to.max, ringOutsideFor
+	}
+	res, err := s.apply(ctx, req.GetIdempotencyKey(), cmd)
+	if cmd.Number != "" && res.Refused == call.RefusedLimit {
+		err = fault.New(fault.Conflict, "fault.transfer.lines_busy")
+	}
 	return &agentv1.Done{}, err
+}
+
+// targets counts whom the caller is to be passed on to.
+func targets(req *agentv1.TransferRequest) int {
+	n := 0
+	for _, to := range [...]string{req.GetQueueId(), req.GetAgentId(), req.GetNumber()} {
+		if to != "" {
+			n++
+		}
+	}
+	return n
 }
 
 func queueOf(cfg *edgev1.TenantConfig, id string) *edgev1.Queue {
@@ -95,7 +116,8 @@ func (s *Service) ListTargets(ctx context.Context, req *agentv1.ListTargetsReque
 	})
 	return &agentv1.ListTargetsResponse{
 		Queues: queues[:min(limit, len(queues))], Agents: agents[:min(limit, len(agents))],
-		More: len(queues) > limit || len(agents) > limit,
+		More:   len(queues) > limit || len(agents) > limit,
+		Number: s.targetNumber(ses.Tenant, req),
 	}, nil
 }
 

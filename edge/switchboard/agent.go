@@ -55,8 +55,7 @@ func (m *machine) connectAudio() {
 			m.agent.joined = false
 			m.do(unjoinLegs{})
 		}
-		m.saying, m.place = 0, false
-		m.do(music{prompt: holdMusic, language: m.doc.Language})
+		m.musicOf(holdMusic)
 	}
 }
 

@@ -12,6 +12,8 @@
 //	                    ^                 |  ^                |                   |
 //	                    +---- Dequeue ----+  +--- OfferEnd ---+                   |
 //	                                         +------------- agent lost ----------+
+//	talking -- TransferCall --> queued, offered or outside (dialled, then talking there)
+//	outside -- OutsideEnd --> queued
 //	any phase -- CallEnd --> gone
 package switchboard
 
@@ -58,6 +60,25 @@ type AgentLeg interface {
 	ID() string
 	Audio() Audio
 	Close()
+}
+
+// OutsideLeg is the leg to a number outside.
+type OutsideLeg interface {
+	Audio() Audio
+	// Hangup gives up what rings and ends what talks.
+	Hangup(reason string)
+	// Abandon forgets a leg that talks without a word: another node has it. One that
+	// rings is given up.
+	Abandon()
+}
+
+// Outside places calls to numbers outside.
+type Outside interface {
+	// Dial calls the number of the row and returns at once. What becomes of it is
+	// told to OutsideRings, OutsideHeard, OutsideAnswered, OutsideGone and
+	// OutsideDialog, under the leg's number. An error says that it
+	// could not even be tried.
+	Dial(row call.Call, leg uint64) (OutsideLeg, error)
 }
 
 // Media joins two legs, both ways.

@@ -17,6 +17,8 @@ type (
 		dialog []byte
 		gap    int64
 		err    error
+		// outside: the leg to the number outside is ours too; its dialog.
+		outside []byte
 	}
 	// committed: a command came back. err only for a call that could not start.
 	committed struct {
@@ -44,6 +46,22 @@ type (
 		reply   func(error)
 	}
 	dialogChanged struct{ dialog []byte }
+	// Of the leg dialled to a number outside.
+	outsideRings    struct{ leg uint64 }
+	outsideHeard    struct{ leg uint64 }
+	outsideAnswered struct {
+		leg    uint64
+		dialog []byte
+	}
+	// outsideGone: outcome is outsideHung, or as in call.Transfer.
+	outsideGone struct {
+		leg     uint64
+		outcome string
+	}
+	outsideDialog struct {
+		leg    uint64
+		dialog []byte
+	}
 )
 
 type askKind uint8
@@ -80,6 +98,12 @@ func (agentLegDown) isEvent()  {}
 func (ask) isEvent()           {}
 func (dialogChanged) isEvent() {}
 
+func (outsideRings) isEvent()    {}
+func (outsideHeard) isEvent()    {}
+func (outsideAnswered) isEvent() {}
+func (outsideGone) isEvent()     {}
+func (outsideDialog) isEvent()   {}
+
 // action is what a machine wants done, in order.
 type action interface{ isAction() }
 
@@ -109,6 +133,10 @@ type (
 	joinLegs      struct{}
 	unjoinLegs    struct{}
 	closeAgentLeg struct{}
+	// dial calls the row's number outside; events of the leg carry its number.
+	dial          struct{ leg uint64 }
+	joinOutside   struct{}
+	hangupOutside struct{} // also parts it from the caller
 	sendDigits    struct{ digits string }
 	record        struct{}
 	answerAsk     struct {
@@ -133,6 +161,9 @@ func (stopTimer) isAction()     {}
 func (joinLegs) isAction()      {}
 func (unjoinLegs) isAction()    {}
 func (closeAgentLeg) isAction() {}
+func (dial) isAction()          {}
+func (joinOutside) isAction()   {}
+func (hangupOutside) isAction() {}
 func (sendDigits) isAction()    {}
 func (record) isAction()        {}
 func (answerAsk) isAction()     {}

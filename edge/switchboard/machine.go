@@ -20,6 +20,7 @@ type machine struct {
 	ending  bool // CallEnd is proposed, or the row is gone
 	gone    string
 	agent   agentSide
+	outside outsideSide
 	tokens  uint64
 	saying  uint64 // token of what is being said
 	timers  [timerKinds]uint64
@@ -69,6 +70,16 @@ func (m *machine) step(ev event, now int64) []action {
 		m.agentLegDown(e)
 	case ask:
 		m.ask(e)
+	case outsideRings:
+		m.outsideRings(e)
+	case outsideHeard:
+		m.outsideHeard(e)
+	case outsideAnswered:
+		m.outsideAnswered(e)
+	case outsideGone:
+		m.outsideGone(e)
+	case outsideDialog:
+		m.outsideDialog(e)
 	case dialogChanged:
 		if m.started && !m.ending {
 			m.do(commit{call.Dialog{CallID: m.row.ID, Dialog: e.dialog}})
@@ -138,11 +149,15 @@ func (m *machine) callStarted(start call.CallStart, e committed, now int64) {
 func (m *machine) restored(e restored, now int64) {
 	m.started = true
 	m.row = e.row
+	m.outside.up = e.outside != nil
 	if e.err != nil {
 		m.end(call.CallEnd{CallID: e.row.ID, EndedBy: "lost", Reason: "takeover_failed"})
 		return
 	}
 	m.do(commit{call.Moved{CallID: e.row.ID, Gap: e.gap, Dialog: e.dialog}})
+	if e.outside != nil {
+		m.do(commit{call.Dialog{CallID: e.row.ID, Dialog: e.outside, Outside: true}})
+	}
 	m.do(record{})
 	m.resume(now)
 }
@@ -154,8 +169,12 @@ func (m *machine) resume(now int64) {
 		s = ivr.State{Node: m.doc.Start}
 	}
 	m.ivr = s
-	if m.row.Phase == call.PhaseFlow {
+	switch m.row.Phase {
+	case call.PhaseFlow:
 		m.flowInput(ivr.Input{Kind: ivr.Begin})
+		return
+	case call.PhaseOutside:
+		m.resumeOutside(m.outside.up)
 		return
 	}
 	m.enterPhase(call.Call{Phase: call.PhaseFlow}, now)
@@ -195,6 +214,9 @@ func (m *machine) leavePhase(p call.Phase) {
 		}
 	case call.PhaseTalking:
 		m.dropAgentLeg()
+	case call.PhaseOutside:
+		m.stop(timerOffer)
+		m.dropOutside()
 	case call.PhaseFlow:
 		m.stop(timerSilence)
 	}
@@ -209,7 +231,7 @@ func (m *machine) enterPhase(old call.Call, now int64) {
 		m.stop(timerMaxWait)
 		m.flowInput(ivr.Input{Kind: ivr.LeftQueue})
 	case call.PhaseQueued, call.PhaseOffered:
-		waited := old.Phase != call.PhaseFlow && old.Phase != call.PhaseTalking && !old.Direct
+		waited := (old.Phase == call.PhaseQueued || old.Phase == call.PhaseOffered) && !old.Direct
 		if m.row.Direct || !waited || m.interrupted {
 			m.wait(q, now)
 		}
@@ -221,6 +243,8 @@ func (m *machine) enterPhase(old call.Call, now int64) {
 		m.stop(timerPosition)
 		m.stop(timerMaxWait)
 		m.connectAudio()
+	case call.PhaseOutside:
+		m.dialOutside(now)
 	}
 }
 
@@ -247,8 +271,7 @@ func (m *machine) music(q QueueRules) {
 	if name == "" {
 		name = "music"
 	}
-	m.saying = 0
-	m.do(music{prompt: name, language: m.doc.Language})
+	m.musicOf(name)
 }
 
 func (m *machine) sayPlace() {
@@ -290,6 +313,10 @@ func (m *machine) timer(e timer, now int64) {
 	case timerOffer:
 		if left := m.row.OfferDeadline - now; left > 0 {
 			m.start(timerOffer, left)
+			return
+		}
+		if m.row.Phase == call.PhaseOutside {
+			m.outsideEnded(call.ReasonNoAnswer)
 			return
 		}
 		m.do(commit{call.OfferEnd{CallID: m.row.ID, AgentID: m.row.AgentID, Outcome: "no_answer"}})
@@ -376,6 +403,7 @@ func (m *machine) end(cmd call.CallEnd) {
 		m.agent.joined = false
 		m.do(unjoinLegs{})
 	}
+	m.dropOutside()
 	m.do(stopSay{})
 	m.do(commit{cmd})
 }
@@ -387,6 +415,7 @@ func (m *machine) over(reason string) {
 	}
 	m.ending = true
 	m.dropAgentLeg()
+	m.dropOutside()
 	if m.gone == "" {
 		m.do(hangupCaller{reason: reason})
 	}

@@ -100,6 +100,12 @@ func (b *bench) apply(cmd call.Command) call.Result {
 		r.Phase, r.Direct = call.PhaseTalking, false
 	case call.Hold:
 		r.Held = c.On
+	case call.OutsideAnswered:
+		out := *r.Outside
+		out.AnsweredAt = b.now
+		r.Outside, r.OfferDeadline = &out, 0
+	case call.OutsideEnd:
+		r.Phase, r.Outside, r.OfferDeadline = call.PhaseQueued, nil, 0
 	case call.CallEnd:
 		b.gone = true
 		return call.Result{}

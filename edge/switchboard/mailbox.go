@@ -43,6 +43,7 @@ type mailbox struct {
 	// Only touched by run.
 	agent      AgentLeg
 	joined     AgentLeg
+	outside    OutsideLeg
 	timers     [timerKinds]*time.Timer
 	stopRecord func()
 }
@@ -128,6 +129,7 @@ func (b *mailbox) contain() {
 	}
 	b.log.Error("call given up after a defect", "panic", p, "stack", string(debug.Stack()))
 	b.caller.Hangup("internal_error")
+	b.hangupOutside("internal_error")
 	b.sb.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(b.sb.ctx, applyTimeout)
 		defer cancel()
@@ -196,7 +198,7 @@ func (b *mailbox) close() {
 	for _, leg := range legs {
 		leg.Close()
 	}
-	b.caller.Abandon()
+	b.abandon()
 	close(b.done)
 }
 
@@ -217,7 +219,11 @@ func (b *mailbox) perform(act action) {
 	case hangupCaller:
 		b.caller.Hangup(a.reason)
 	case abandon:
-		b.caller.Abandon()
+		b.abandon()
+	case dial:
+		b.dial(a.leg)
+	case hangupOutside:
+		b.hangupOutside("")
 	case startTimer:
 		b.startTimer(a)
 	case stopTimer:
@@ -249,6 +255,10 @@ func (b *mailbox) sound(act action) {
 		}
 	case unjoinLegs:
 		b.unjoin()
+	case joinOutside:
+		if b.outside != nil {
+			b.sb.cfg.Media.Join(b.caller.Audio(), b.outside.Audio())
+		}
 	case closeAgentLeg:
 		if b.agent != nil {
 			b.agent.Close()
@@ -265,6 +275,34 @@ func (b *mailbox) unjoin() {
 	if b.joined != nil {
 		b.sb.cfg.Media.Unjoin(b.caller.Audio(), b.joined.Audio())
 		b.joined = nil
+	}
+}
+
+// dial calls the row's number outside.
+func (b *mailbox) dial(leg uint64) {
+	out, err := b.sb.cfg.Outside.Dial(b.m.row, leg)
+	if err != nil {
+		b.log.Warn("number outside could not be called", "error", err)
+		b.post(outsideGone{leg: leg, outcome: "unreachable"})
+		return
+	}
+	b.outside = out
+}
+
+func (b *mailbox) hangupOutside(reason string) {
+	if b.outside != nil {
+		b.sb.cfg.Media.Unjoin(b.caller.Audio(), b.outside.Audio())
+		b.outside.Hangup(reason)
+		b.outside = nil
+	}
+}
+
+// abandon leaves what is up to the node that has it now.
+func (b *mailbox) abandon() {
+	b.caller.Abandon()
+	if b.outside != nil {
+		b.outside.Abandon()
+		b.outside = nil
 	}
 }
 

@@ -15,6 +15,7 @@ type Config struct {
 	Node     string
 	State    State
 	Media    Media
+	Outside  Outside
 	Prompts  Prompts
 	Recorder Recorder
 	Rules    Rules
@@ -59,7 +60,7 @@ type NewCall struct {
 
 // Begin takes a new call: it is committed, answered, and its flow begins.
 func (s *Switchboard) Begin(c NewCall) {
-	s.open(c.Row.ID, c.Doc, c.Leg, begin{row: c.Row, maxCalls: c.MaxCalls})
+	s.open(c.Row.ID, c.Doc, c.Leg, nil, begin{row: c.Row, maxCalls: c.MaxCalls})
 }
 
 // Restored is the outcome of fetching a taken-over call's caller.
@@ -70,23 +71,31 @@ type Restored struct {
 	Dialog []byte
 	Gap    int64 // microseconds without sound
 	Err    error
+	// Outside is the leg to the number outside the caller talks with, under the
+	// number RestoredLeg, and its new snapshot; nil when there is none to be had.
+	Outside       OutsideLeg
+	OutsideDialog []byte
 }
+
+// RestoredLeg is the number of a leg to a number outside that was taken over.
+const RestoredLeg uint64 = 0
 
 // Resume goes on with a call another node has driven until now.
 func (s *Switchboard) Resume(r Restored) {
 	if r.Leg == nil {
 		r.Leg = noLeg{}
 	}
-	s.open(r.Row.ID, r.Doc, r.Leg, restored{row: r.Row, dialog: r.Dialog, gap: r.Gap, err: r.Err})
+	s.open(r.Row.ID, r.Doc, r.Leg, r.Outside, restored{row: r.Row, dialog: r.Dialog, gap: r.Gap, err: r.Err, outside: r.OutsideDialog})
 }
 
-func (s *Switchboard) open(id string, doc *flow.Document, leg CallerLeg, first event) {
+func (s *Switchboard) open(id string, doc *flow.Document, leg CallerLeg, outside OutsideLeg, first event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, dup := s.boxes[id]; dup || s.ctx.Err() != nil {
 		return
 	}
 	b := newMailbox(s, id, doc, leg)
+	b.outside = outside
 	s.boxes[id] = b
 	b.post(first)
 	s.wg.Add(2)
@@ -140,6 +149,33 @@ func (s *Switchboard) Digit(id string, key byte) { s.post(id, digit{key: key}) }
 // DialogChanged: the SIP dialog has a new snapshot to be kept.
 func (s *Switchboard) DialogChanged(id string, dialog []byte) {
 	s.post(id, dialogChanged{dialog: dialog})
+}
+
+// OutsideRings: the number outside rings.
+func (s *Switchboard) OutsideRings(id string, leg uint64) { s.post(id, outsideRings{leg: leg}) }
+
+// OutsideHeard: the number's network speaks before the answer.
+func (s *Switchboard) OutsideHeard(id string, leg uint64) { s.post(id, outsideHeard{leg: leg}) }
+
+// OutsideAnswered: the number has answered; dialog is the leg's snapshot.
+func (s *Switchboard) OutsideAnswered(id string, leg uint64, dialog []byte) {
+	s.post(id, outsideAnswered{leg: leg, dialog: dialog})
+}
+
+// OutsideHungUp: who was called outside has hung up after the answer.
+func (s *Switchboard) OutsideHungUp(id string, leg uint64) {
+	s.post(id, outsideGone{leg: leg, outcome: outsideHung})
+}
+
+// OutsideGone: the number is not reached, or its leg was lost; outcome is one of
+// call.Transfer's.
+func (s *Switchboard) OutsideGone(id string, leg uint64, outcome string) {
+	s.post(id, outsideGone{leg: leg, outcome: outcome})
+}
+
+// OutsideDialog: the number's dialog has a new snapshot to be kept.
+func (s *Switchboard) OutsideDialog(id string, leg uint64, dialog []byte) {
+	s.post(id, outsideDialog{leg: leg, dialog: dialog})
 }
 
 // AttachAgent hands over the agent's negotiated leg; it replaces an older one.

@@ -60,11 +60,12 @@ var texts = map[string][]text{
 // voices are the eSpeak voices of the languages.
 var voices = map[string]string{"en": "en-us", "zh-Hans": "cmn-latn-pinyin"}
 
-// sounds are the same in every language: a signal and two loops of music.
+// sounds are the same in every language: a signal, two loops of music, a ringing tone.
 var sounds = []text{
 	{name: "beep", text: "A short tone"},
 	{name: "music", text: "Waiting music"},
 	{name: "hold_music", text: "Hold music"},
+	{name: "ringback", text: "Ringing tone"},
 }
 
 // highestNumber is the last of number_1, number_2, ...

@@ -1,5 +1,5 @@
 // Command gen makes what of the included prompts is not speech: the two loops of
-// music and the beep. With -script it prints what is to be spoken, one line a
+// music, the ringing tone and the beep. With -script it prints what is to be spoken, one line a
 // prompt: name, language, voice, text, separated by tabs.
 package main
 
@@ -26,6 +26,8 @@ func main() {
 	if *music != "" {
 		write(*music, "music", waiting.render())
 		write(*music, "hold_music", holding.render())
+		// The ringing tone of ITU-T E.180: 425 Hz, one second in five.
+		write(*music, "ringback", append(shaped(audio.Tone(425, -16, audio.Rate)), make([]int16, 4*audio.Rate)...))
 		write(*music, "beep", shaped(audio.Tone(880, -12, audio.Rate/4)))
 	}
 }

@@ -2044,8 +2044,11 @@ type TransferRequest struct {
 	CallId         string                 `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
 	IdempotencyKey string                 `protobuf:"bytes,2,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	// The target: exactly one of these.
-	QueueId       string `protobuf:"bytes,3,opt,name=queue_id,json=queueId,proto3" json:"queue_id,omitempty"`
-	AgentId       string `protobuf:"bytes,4,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"`
+	QueueId string `protobuf:"bytes,3,opt,name=queue_id,json=queueId,proto3" json:"queue_id,omitempty"`
+	AgentId string `protobuf:"bytes,4,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"`
+	// As it was typed: international, or national as in the country of the number
+	// that was called.
+	Number        string `protobuf:"bytes,5,opt,name=number,proto3" json:"number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2108,9 +2111,18 @@ func (x *TransferRequest) GetAgentId() string {
 	return ""
 }
 
+func (x *TransferRequest) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
 type ListTargetsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Part of a name, any case; empty for all.
+	// The caller to be passed on: says in which country a number without one is.
+	CallId string `protobuf:"bytes,3,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	// Part of a name, any case, or a number outside; empty for all.
 	Query string `protobuf:"bytes,1,opt,name=query,proto3" json:"query,omitempty"`
 	// At most this many of each kind; 0 is 20.
 	Limit         uint32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
@@ -2148,6 +2160,13 @@ func (*ListTargetsRequest) Descriptor() ([]byte, []int) {
 	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{27}
 }
 
+func (x *ListTargetsRequest) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
 func (x *ListTargetsRequest) GetQuery() string {
 	if x != nil {
 		return x.Query
@@ -2167,7 +2186,9 @@ type ListTargetsResponse struct {
 	Queues []*TargetQueue         `protobuf:"bytes,1,rep,name=queues,proto3" json:"queues,omitempty"`
 	Agents []*TargetAgent         `protobuf:"bytes,2,rep,name=agents,proto3" json:"agents,omitempty"`
 	// More match than are listed.
-	More          bool `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"`
+	More bool `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"`
+	// The number outside that was asked for; none when the query is no number.
+	Number        *TargetNumber `protobuf:"bytes,4,opt,name=number,proto3" json:"number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2223,6 +2244,75 @@ func (x *ListTargetsResponse) GetMore() bool {
 	return false
 }
 
+func (x *ListTargetsResponse) GetNumber() *TargetNumber {
+	if x != nil {
+		return x.Number
+	}
+	return nil
+}
+
+type TargetNumber struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As it would be dialled: +E.164, or an emergency number.
+	Number   string `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	Callable bool   `protobuf:"varint,2,opt,name=callable,proto3" json:"callable,omitempty"`
+	// Why not: "invalid", "off", "prefix", "premium", "no_trunk", "upgrading".
+	Problem       string `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TargetNumber) Reset() {
+	*x = TargetNumber{}
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TargetNumber) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TargetNumber) ProtoMessage() {}
+
+func (x *TargetNumber) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TargetNumber.ProtoReflect.Descriptor instead.
+func (*TargetNumber) Descriptor() ([]byte, []int) {
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *TargetNumber) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *TargetNumber) GetCallable() bool {
+	if x != nil {
+		return x.Callable
+	}
+	return false
+}
+
+func (x *TargetNumber) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
 type TargetQueue struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Id      string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2237,7 +2327,7 @@ type TargetQueue struct {
 
 func (x *TargetQueue) Reset() {
 	*x = TargetQueue{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[29]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2249,7 +2339,7 @@ func (x *TargetQueue) String() string {
 func (*TargetQueue) ProtoMessage() {}
 
 func (x *TargetQueue) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[29]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2262,7 +2352,7 @@ func (x *TargetQueue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TargetQueue.ProtoReflect.Descriptor instead.
 func (*TargetQueue) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{29}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *TargetQueue) GetId() string {
@@ -2314,7 +2404,7 @@ type TargetAgent struct {
 
 func (x *TargetAgent) Reset() {
 	*x = TargetAgent{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[30]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2326,7 +2416,7 @@ func (x *TargetAgent) String() string {
 func (*TargetAgent) ProtoMessage() {}
 
 func (x *TargetAgent) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[30]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2339,7 +2429,7 @@ func (x *TargetAgent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TargetAgent.ProtoReflect.Descriptor instead.
 func (*TargetAgent) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{30}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *TargetAgent) GetId() string {
@@ -2390,7 +2480,7 @@ type WrapUpRequest struct {
 
 func (x *WrapUpRequest) Reset() {
 	*x = WrapUpRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[31]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2402,7 +2492,7 @@ func (x *WrapUpRequest) String() string {
 func (*WrapUpRequest) ProtoMessage() {}
 
 func (x *WrapUpRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[31]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2415,7 +2505,7 @@ func (x *WrapUpRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WrapUpRequest.ProtoReflect.Descriptor instead.
 func (*WrapUpRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{31}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *WrapUpRequest) GetCallId() string {
@@ -2463,7 +2553,7 @@ type DialRequest struct {
 
 func (x *DialRequest) Reset() {
 	*x = DialRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[32]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2475,7 +2565,7 @@ func (x *DialRequest) String() string {
 func (*DialRequest) ProtoMessage() {}
 
 func (x *DialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[32]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2488,7 +2578,7 @@ func (x *DialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialRequest.ProtoReflect.Descriptor instead.
 func (*DialRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{32}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *DialRequest) GetTicket() string {
@@ -2517,7 +2607,7 @@ type DialResponse struct {
 
 func (x *DialResponse) Reset() {
 	*x = DialResponse{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[33]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2529,7 +2619,7 @@ func (x *DialResponse) String() string {
 func (*DialResponse) ProtoMessage() {}
 
 func (x *DialResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[33]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2542,7 +2632,7 @@ func (x *DialResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialResponse.ProtoReflect.Descriptor instead.
 func (*DialResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{33}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *DialResponse) GetCallId() string {
@@ -2576,7 +2666,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[34]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2588,7 +2678,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[34]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2601,7 +2691,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{34}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *WatchRequest) GetCallId() string {
@@ -2631,7 +2721,7 @@ type CallerEvent struct {
 
 func (x *CallerEvent) Reset() {
 	*x = CallerEvent{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[35]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2643,7 +2733,7 @@ func (x *CallerEvent) String() string {
 func (*CallerEvent) ProtoMessage() {}
 
 func (x *CallerEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[35]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2656,7 +2746,7 @@ func (x *CallerEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallerEvent.ProtoReflect.Descriptor instead.
 func (*CallerEvent) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{35}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *CallerEvent) GetState() string {
@@ -2698,7 +2788,7 @@ type PressRequest struct {
 
 func (x *PressRequest) Reset() {
 	*x = PressRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[36]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2710,7 +2800,7 @@ func (x *PressRequest) String() string {
 func (*PressRequest) ProtoMessage() {}
 
 func (x *PressRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[36]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2723,7 +2813,7 @@ func (x *PressRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PressRequest.ProtoReflect.Descriptor instead.
 func (*PressRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{36}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *PressRequest) GetCallId() string {
@@ -2757,7 +2847,7 @@ type EndRequest struct {
 
 func (x *EndRequest) Reset() {
 	*x = EndRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[37]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2769,7 +2859,7 @@ func (x *EndRequest) String() string {
 func (*EndRequest) ProtoMessage() {}
 
 func (x *EndRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[37]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2782,7 +2872,7 @@ func (x *EndRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndRequest.ProtoReflect.Descriptor instead.
 func (*EndRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{37}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *EndRequest) GetCallId() string {
@@ -2963,19 +3053,26 @@ const file_trunkline_agent_v1_agent_proto_rawDesc = "" +
 	"\x11SendDigitsRequest\x12!\n" +
 	"\acall_id\x18\x01 \x01(\tB\b\x92\xb5\x18\x04\b\x01@\x01R\x06callId\x121\n" +
 	"\x0fidempotency_key\x18\x02 \x01(\tB\b\x92\xb5\x18\x04\b\x01@\x01R\x0eidempotencyKey\x12 \n" +
-	"\x06digits\x18\x03 \x01(\tB\b\x92\xb5\x18\x04\b\x01\x18 R\x06digits\"\xad\x01\n" +
+	"\x06digits\x18\x03 \x01(\tB\b\x92\xb5\x18\x04\b\x01\x18 R\x06digits\"\xcd\x01\n" +
 	"\x0fTransferRequest\x12!\n" +
 	"\acall_id\x18\x01 \x01(\tB\b\x92\xb5\x18\x04\b\x01@\x01R\x06callId\x121\n" +
 	"\x0fidempotency_key\x18\x02 \x01(\tB\b\x92\xb5\x18\x04\b\x01@\x01R\x0eidempotencyKey\x12!\n" +
 	"\bqueue_id\x18\x03 \x01(\tB\x06\x92\xb5\x18\x02@\x01R\aqueueId\x12!\n" +
-	"\bagent_id\x18\x04 \x01(\tB\x06\x92\xb5\x18\x02@\x01R\aagentId\"P\n" +
-	"\x12ListTargetsRequest\x12\x1c\n" +
+	"\bagent_id\x18\x04 \x01(\tB\x06\x92\xb5\x18\x02@\x01R\aagentId\x12\x1e\n" +
+	"\x06number\x18\x05 \x01(\tB\x06\x92\xb5\x18\x02\x18(R\x06number\"q\n" +
+	"\x12ListTargetsRequest\x12\x1f\n" +
+	"\acall_id\x18\x03 \x01(\tB\x06\x92\xb5\x18\x02@\x01R\x06callId\x12\x1c\n" +
 	"\x05query\x18\x01 \x01(\tB\x06\x92\xb5\x18\x02\x18dR\x05query\x12\x1c\n" +
-	"\x05limit\x18\x02 \x01(\rB\x06\x92\xb5\x18\x02(dR\x05limit\"\x9b\x01\n" +
+	"\x05limit\x18\x02 \x01(\rB\x06\x92\xb5\x18\x02(dR\x05limit\"\xd5\x01\n" +
 	"\x13ListTargetsResponse\x127\n" +
 	"\x06queues\x18\x01 \x03(\v2\x1f.trunkline.agent.v1.TargetQueueR\x06queues\x127\n" +
 	"\x06agents\x18\x02 \x03(\v2\x1f.trunkline.agent.v1.TargetAgentR\x06agents\x12\x12\n" +
-	"\x04more\x18\x03 \x01(\bR\x04more\"\xa2\x01\n" +
+	"\x04more\x18\x03 \x01(\bR\x04more\x128\n" +
+	"\x06number\x18\x04 \x01(\v2 .trunkline.agent.v1.TargetNumberR\x06number\"\\\n" +
+	"\fTargetNumber\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12\x1a\n" +
+	"\bcallable\x18\x02 \x01(\bR\bcallable\x12\x18\n" +
+	"\aproblem\x18\x03 \x01(\tR\aproblem\"\xa2\x01\n" +
 	"\vTargetQueue\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -3077,7 +3174,7 @@ func file_trunkline_agent_v1_agent_proto_rawDescGZIP() []byte {
 }
 
 var file_trunkline_agent_v1_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_trunkline_agent_v1_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_trunkline_agent_v1_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_trunkline_agent_v1_agent_proto_goTypes = []any{
 	(AgentState)(0),               // 0: trunkline.agent.v1.AgentState
 	(CallState)(0),                // 1: trunkline.agent.v1.CallState
@@ -3110,22 +3207,23 @@ var file_trunkline_agent_v1_agent_proto_goTypes = []any{
 	(*TransferRequest)(nil),       // 28: trunkline.agent.v1.TransferRequest
 	(*ListTargetsRequest)(nil),    // 29: trunkline.agent.v1.ListTargetsRequest
 	(*ListTargetsResponse)(nil),   // 30: trunkline.agent.v1.ListTargetsResponse
-	(*TargetQueue)(nil),           // 31: trunkline.agent.v1.TargetQueue
-	(*TargetAgent)(nil),           // 32: trunkline.agent.v1.TargetAgent
-	(*WrapUpRequest)(nil),         // 33: trunkline.agent.v1.WrapUpRequest
-	(*DialRequest)(nil),           // 34: trunkline.agent.v1.DialRequest
-	(*DialResponse)(nil),          // 35: trunkline.agent.v1.DialResponse
-	(*WatchRequest)(nil),          // 36: trunkline.agent.v1.WatchRequest
-	(*CallerEvent)(nil),           // 37: trunkline.agent.v1.CallerEvent
-	(*PressRequest)(nil),          // 38: trunkline.agent.v1.PressRequest
-	(*EndRequest)(nil),            // 39: trunkline.agent.v1.EndRequest
-	(*timestamppb.Timestamp)(nil), // 40: google.protobuf.Timestamp
+	(*TargetNumber)(nil),          // 31: trunkline.agent.v1.TargetNumber
+	(*TargetQueue)(nil),           // 32: trunkline.agent.v1.TargetQueue
+	(*TargetAgent)(nil),           // 33: trunkline.agent.v1.TargetAgent
+	(*WrapUpRequest)(nil),         // 34: trunkline.agent.v1.WrapUpRequest
+	(*DialRequest)(nil),           // 35: trunkline.agent.v1.DialRequest
+	(*DialResponse)(nil),          // 36: trunkline.agent.v1.DialResponse
+	(*WatchRequest)(nil),          // 37: trunkline.agent.v1.WatchRequest
+	(*CallerEvent)(nil),           // 38: trunkline.agent.v1.CallerEvent
+	(*PressRequest)(nil),          // 39: trunkline.agent.v1.PressRequest
+	(*EndRequest)(nil),            // 40: trunkline.agent.v1.EndRequest
+	(*timestamppb.Timestamp)(nil), // 41: google.protobuf.Timestamp
 }
 var file_trunkline_agent_v1_agent_proto_depIdxs = []int32{
-	40, // 0: trunkline.agent.v1.ExchangeResponse.expires_at:type_name -> google.protobuf.Timestamp
+	41, // 0: trunkline.agent.v1.ExchangeResponse.expires_at:type_name -> google.protobuf.Timestamp
 	18, // 1: trunkline.agent.v1.ExchangeResponse.agent:type_name -> trunkline.agent.v1.Agent
 	5,  // 2: trunkline.agent.v1.ExchangeResponse.nodes:type_name -> trunkline.agent.v1.Node
-	40, // 3: trunkline.agent.v1.AgentEvent.server_time:type_name -> google.protobuf.Timestamp
+	41, // 3: trunkline.agent.v1.AgentEvent.server_time:type_name -> google.protobuf.Timestamp
 	10, // 4: trunkline.agent.v1.AgentEvent.snapshot:type_name -> trunkline.agent.v1.Snapshot
 	8,  // 5: trunkline.agent.v1.AgentEvent.heartbeat:type_name -> trunkline.agent.v1.Heartbeat
 	18, // 6: trunkline.agent.v1.AgentEvent.agent:type_name -> trunkline.agent.v1.Agent
@@ -3145,68 +3243,69 @@ var file_trunkline_agent_v1_agent_proto_depIdxs = []int32{
 	16, // 20: trunkline.agent.v1.Snapshot.queues:type_name -> trunkline.agent.v1.Queues
 	12, // 21: trunkline.agent.v1.Snapshot.ice_servers:type_name -> trunkline.agent.v1.IceServer
 	12, // 22: trunkline.agent.v1.IceServers.servers:type_name -> trunkline.agent.v1.IceServer
-	40, // 23: trunkline.agent.v1.SiteMode.cloud_seen_at:type_name -> google.protobuf.Timestamp
+	41, // 23: trunkline.agent.v1.SiteMode.cloud_seen_at:type_name -> google.protobuf.Timestamp
 	17, // 24: trunkline.agent.v1.Queues.queues:type_name -> trunkline.agent.v1.QueueStatus
-	40, // 25: trunkline.agent.v1.QueueStatus.longest_since:type_name -> google.protobuf.Timestamp
+	41, // 25: trunkline.agent.v1.QueueStatus.longest_since:type_name -> google.protobuf.Timestamp
 	0,  // 26: trunkline.agent.v1.Agent.state:type_name -> trunkline.agent.v1.AgentState
-	40, // 27: trunkline.agent.v1.Agent.since:type_name -> google.protobuf.Timestamp
+	41, // 27: trunkline.agent.v1.Agent.since:type_name -> google.protobuf.Timestamp
 	0,  // 28: trunkline.agent.v1.Agent.next_state:type_name -> trunkline.agent.v1.AgentState
 	1,  // 29: trunkline.agent.v1.Call.state:type_name -> trunkline.agent.v1.CallState
-	40, // 30: trunkline.agent.v1.Call.enqueued_at:type_name -> google.protobuf.Timestamp
-	40, // 31: trunkline.agent.v1.Call.offered_at:type_name -> google.protobuf.Timestamp
-	40, // 32: trunkline.agent.v1.Call.offer_deadline:type_name -> google.protobuf.Timestamp
-	40, // 33: trunkline.agent.v1.Call.talking_since:type_name -> google.protobuf.Timestamp
-	40, // 34: trunkline.agent.v1.Call.ended_at:type_name -> google.protobuf.Timestamp
-	40, // 35: trunkline.agent.v1.Call.wrap_up_deadline:type_name -> google.protobuf.Timestamp
-	40, // 36: trunkline.agent.v1.Call.moved_at:type_name -> google.protobuf.Timestamp
-	40, // 37: trunkline.agent.v1.Stats.since:type_name -> google.protobuf.Timestamp
+	41, // 30: trunkline.agent.v1.Call.enqueued_at:type_name -> google.protobuf.Timestamp
+	41, // 31: trunkline.agent.v1.Call.offered_at:type_name -> google.protobuf.Timestamp
+	41, // 32: trunkline.agent.v1.Call.offer_deadline:type_name -> google.protobuf.Timestamp
+	41, // 33: trunkline.agent.v1.Call.talking_since:type_name -> google.protobuf.Timestamp
+	41, // 34: trunkline.agent.v1.Call.ended_at:type_name -> google.protobuf.Timestamp
+	41, // 35: trunkline.agent.v1.Call.wrap_up_deadline:type_name -> google.protobuf.Timestamp
+	41, // 36: trunkline.agent.v1.Call.moved_at:type_name -> google.protobuf.Timestamp
+	41, // 37: trunkline.agent.v1.Stats.since:type_name -> google.protobuf.Timestamp
 	0,  // 38: trunkline.agent.v1.SetStateRequest.state:type_name -> trunkline.agent.v1.AgentState
-	31, // 39: trunkline.agent.v1.ListTargetsResponse.queues:type_name -> trunkline.agent.v1.TargetQueue
-	32, // 40: trunkline.agent.v1.ListTargetsResponse.agents:type_name -> trunkline.agent.v1.TargetAgent
-	40, // 41: trunkline.agent.v1.TargetQueue.longest_since:type_name -> google.protobuf.Timestamp
-	0,  // 42: trunkline.agent.v1.TargetAgent.state:type_name -> trunkline.agent.v1.AgentState
-	40, // 43: trunkline.agent.v1.TargetAgent.since:type_name -> google.protobuf.Timestamp
-	3,  // 44: trunkline.agent.v1.AgentService.Exchange:input_type -> trunkline.agent.v1.ExchangeRequest
-	6,  // 45: trunkline.agent.v1.AgentService.Subscribe:input_type -> trunkline.agent.v1.SubscribeRequest
-	21, // 46: trunkline.agent.v1.AgentService.SetState:input_type -> trunkline.agent.v1.SetStateRequest
-	22, // 47: trunkline.agent.v1.AgentService.SignOut:input_type -> trunkline.agent.v1.SignOutRequest
-	23, // 48: trunkline.agent.v1.AgentService.Negotiate:input_type -> trunkline.agent.v1.NegotiateRequest
-	25, // 49: trunkline.agent.v1.AgentService.Accept:input_type -> trunkline.agent.v1.CallCommand
-	25, // 50: trunkline.agent.v1.AgentService.Reject:input_type -> trunkline.agent.v1.CallCommand
-	25, // 51: trunkline.agent.v1.AgentService.Hangup:input_type -> trunkline.agent.v1.CallCommand
-	26, // 52: trunkline.agent.v1.AgentService.Hold:input_type -> trunkline.agent.v1.ToggleCommand
-	26, // 53: trunkline.agent.v1.AgentService.Mute:input_type -> trunkline.agent.v1.ToggleCommand
-	27, // 54: trunkline.agent.v1.AgentService.SendDigits:input_type -> trunkline.agent.v1.SendDigitsRequest
-	28, // 55: trunkline.agent.v1.AgentService.Transfer:input_type -> trunkline.agent.v1.TransferRequest
-	29, // 56: trunkline.agent.v1.AgentService.ListTargets:input_type -> trunkline.agent.v1.ListTargetsRequest
-	33, // 57: trunkline.agent.v1.AgentService.WrapUp:input_type -> trunkline.agent.v1.WrapUpRequest
-	34, // 58: trunkline.agent.v1.CallerService.Dial:input_type -> trunkline.agent.v1.DialRequest
-	36, // 59: trunkline.agent.v1.CallerService.Watch:input_type -> trunkline.agent.v1.WatchRequest
-	38, // 60: trunkline.agent.v1.CallerService.Press:input_type -> trunkline.agent.v1.PressRequest
-	39, // 61: trunkline.agent.v1.CallerService.End:input_type -> trunkline.agent.v1.EndRequest
-	4,  // 62: trunkline.agent.v1.AgentService.Exchange:output_type -> trunkline.agent.v1.ExchangeResponse
-	7,  // 63: trunkline.agent.v1.AgentService.Subscribe:output_type -> trunkline.agent.v1.AgentEvent
-	18, // 64: trunkline.agent.v1.AgentService.SetState:output_type -> trunkline.agent.v1.Agent
-	2,  // 65: trunkline.agent.v1.AgentService.SignOut:output_type -> trunkline.agent.v1.Done
-	24, // 66: trunkline.agent.v1.AgentService.Negotiate:output_type -> trunkline.agent.v1.NegotiateResponse
-	19, // 67: trunkline.agent.v1.AgentService.Accept:output_type -> trunkline.agent.v1.Call
-	2,  // 68: trunkline.agent.v1.AgentService.Reject:output_type -> trunkline.agent.v1.Done
-	2,  // 69: trunkline.agent.v1.AgentService.Hangup:output_type -> trunkline.agent.v1.Done
-	19, // 70: trunkline.agent.v1.AgentService.Hold:output_type -> trunkline.agent.v1.Call
-	19, // 71: trunkline.agent.v1.AgentService.Mute:output_type -> trunkline.agent.v1.Call
-	2,  // 72: trunkline.agent.v1.AgentService.SendDigits:output_type -> trunkline.agent.v1.Done
-	2,  // 73: trunkline.agent.v1.AgentService.Transfer:output_type -> trunkline.agent.v1.Done
-	30, // 74: trunkline.agent.v1.AgentService.ListTargets:output_type -> trunkline.agent.v1.ListTargetsResponse
-	18, // 75: trunkline.agent.v1.AgentService.WrapUp:output_type -> trunkline.agent.v1.Agent
-	35, // 76: trunkline.agent.v1.CallerService.Dial:output_type -> trunkline.agent.v1.DialResponse
-	37, // 77: trunkline.agent.v1.CallerService.Watch:output_type -> trunkline.agent.v1.CallerEvent
-	2,  // 78: trunkline.agent.v1.CallerService.Press:output_type -> trunkline.agent.v1.Done
-	2,  // 79: trunkline.agent.v1.CallerService.End:output_type -> trunkline.agent.v1.Done
-	62, // [62:80] is the sub-list for method output_type
-	44, // [44:62] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	32, // 39: trunkline.agent.v1.ListTargetsResponse.queues:type_name -> trunkline.agent.v1.TargetQueue
+	33, // 40: trunkline.agent.v1.ListTargetsResponse.agents:type_name -> trunkline.agent.v1.TargetAgent
+	31, // 41: trunkline.agent.v1.ListTargetsResponse.number:type_name -> trunkline.agent.v1.TargetNumber
+	41, // 42: trunkline.agent.v1.TargetQueue.longest_since:type_name -> google.protobuf.Timestamp
+	0,  // 43: trunkline.agent.v1.TargetAgent.state:type_name -> trunkline.agent.v1.AgentState
+	41, // 44: trunkline.agent.v1.TargetAgent.since:type_name -> google.protobuf.Timestamp
+	3,  // 45: trunkline.agent.v1.AgentService.Exchange:input_type -> trunkline.agent.v1.ExchangeRequest
+	6,  // 46: trunkline.agent.v1.AgentService.Subscribe:input_type -> trunkline.agent.v1.SubscribeRequest
+	21, // 47: trunkline.agent.v1.AgentService.SetState:input_type -> trunkline.agent.v1.SetStateRequest
+	22, // 48: trunkline.agent.v1.AgentService.SignOut:input_type -> trunkline.agent.v1.SignOutRequest
+	23, // 49: trunkline.agent.v1.AgentService.Negotiate:input_type -> trunkline.agent.v1.NegotiateRequest
+	25, // 50: trunkline.agent.v1.AgentService.Accept:input_type -> trunkline.agent.v1.CallCommand
+	25, // 51: trunkline.agent.v1.AgentService.Reject:input_type -> trunkline.agent.v1.CallCommand
+	25, // 52: trunkline.agent.v1.AgentService.Hangup:input_type -> trunkline.agent.v1.CallCommand
+	26, // 53: trunkline.agent.v1.AgentService.Hold:input_type -> trunkline.agent.v1.ToggleCommand
+	26, // 54: trunkline.agent.v1.AgentService.Mute:input_type -> trunkline.agent.v1.ToggleCommand
+	27, // 55: trunkline.agent.v1.AgentService.SendDigits:input_type -> trunkline.agent.v1.SendDigitsRequest
+	28, // 56: trunkline.agent.v1.AgentService.Transfer:input_type -> trunkline.agent.v1.TransferRequest
+	29, // 57: trunkline.agent.v1.AgentService.ListTargets:input_type -> trunkline.agent.v1.ListTargetsRequest
+	34, // 58: trunkline.agent.v1.AgentService.WrapUp:input_type -> trunkline.agent.v1.WrapUpRequest
+	35, // 59: trunkline.agent.v1.CallerService.Dial:input_type -> trunkline.agent.v1.DialRequest
+	37, // 60: trunkline.agent.v1.CallerService.Watch:input_type -> trunkline.agent.v1.WatchRequest
+	39, // 61: trunkline.agent.v1.CallerService.Press:input_type -> trunkline.agent.v1.PressRequest
+	40, // 62: trunkline.agent.v1.CallerService.End:input_type -> trunkline.agent.v1.EndRequest
+	4,  // 63: trunkline.agent.v1.AgentService.Exchange:output_type -> trunkline.agent.v1.ExchangeResponse
+	7,  // 64: trunkline.agent.v1.AgentService.Subscribe:output_type -> trunkline.agent.v1.AgentEvent
+	18, // 65: trunkline.agent.v1.AgentService.SetState:output_type -> trunkline.agent.v1.Agent
+	2,  // 66: trunkline.agent.v1.AgentService.SignOut:output_type -> trunkline.agent.v1.Done
+	24, // 67: trunkline.agent.v1.AgentService.Negotiate:output_type -> trunkline.agent.v1.NegotiateResponse
+	19, // 68: trunkline.agent.v1.AgentService.Accept:output_type -> trunkline.agent.v1.Call
+	2,  // 69: trunkline.agent.v1.AgentService.Reject:output_type -> trunkline.agent.v1.Done
+	2,  // 70: trunkline.agent.v1.AgentService.Hangup:output_type -> trunkline.agent.v1.Done
+	19, // 71: trunkline.agent.v1.AgentService.Hold:output_type -> trunkline.agent.v1.Call
+	19, // 72: trunkline.agent.v1.AgentService.Mute:output_type -> trunkline.agent.v1.Call
+	2,  // 73: trunkline.agent.v1.AgentService.SendDigits:output_type -> trunkline.agent.v1.Done
+	2,  // 74: trunkline.agent.v1.AgentService.Transfer:output_type -> trunkline.agent.v1.Done
+	30, // 75: trunkline.agent.v1.AgentService.ListTargets:output_type -> trunkline.agent.v1.ListTargetsResponse
+	18, // 76: trunkline.agent.v1.AgentService.WrapUp:output_type -> trunkline.agent.v1.Agent
+	36, // 77: trunkline.agent.v1.CallerService.Dial:output_type -> trunkline.agent.v1.DialResponse
+	38, // 78: trunkline.agent.v1.CallerService.Watch:output_type -> trunkline.agent.v1.CallerEvent
+	2,  // 79: trunkline.agent.v1.CallerService.Press:output_type -> trunkline.agent.v1.Done
+	2,  // 80: trunkline.agent.v1.CallerService.End:output_type -> trunkline.agent.v1.Done
+	63, // [63:81] is the sub-list for method output_type
+	45, // [45:63] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_trunkline_agent_v1_agent_proto_init() }
@@ -3231,7 +3330,7 @@ func file_trunkline_agent_v1_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_trunkline_agent_v1_agent_proto_rawDesc), len(file_trunkline_agent_v1_agent_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   38,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -338,14 +338,17 @@ type Transfer struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	At      int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
 	ByAgent string                 `protobuf:"bytes,2,opt,name=by_agent,json=byAgent,proto3" json:"by_agent,omitempty"`
-	// The target: one of both.
+	// The target: one of queue, agent and number.
 	QueueId string `protobuf:"bytes,3,opt,name=queue_id,json=queueId,proto3" json:"queue_id,omitempty"`
 	AgentId string `protobuf:"bytes,4,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"`
 	EndedAt int64  `protobuf:"varint,5,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
 	// "queued", or what became of ringing the agent: "accepted", "rejected",
 	// "no_answer", "caller_hung_up", "call_lost", "agent_lost". Not accepted, the
-	// caller went back to the queue they came from.
-	Outcome       string `protobuf:"bytes,6,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	// caller went back to the queue they came from. Of a number outside: "accepted",
+	// "busy", "rejected", "no_answer", "unreachable", "caller_hung_up", "call_lost".
+	Outcome string `protobuf:"bytes,6,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	// The number outside, +E.164 or an emergency number as it is dialled.
+	Number        string `protobuf:"bytes,7,opt,name=number,proto3" json:"number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -418,6 +421,13 @@ func (x *Transfer) GetEndedAt() int64 {
 func (x *Transfer) GetOutcome() string {
 	if x != nil {
 		return x.Outcome
+	}
+	return ""
+}
+
+func (x *Transfer) GetNumber() string {
+	if x != nil {
+		return x.Number
 	}
 	return ""
 }
@@ -1120,14 +1130,15 @@ const file_trunkline_edge_v1_facts_proto_rawDesc = "" +
 	"\x04test\x18\x13 \x01(\bR\x04test\x12\x1d\n" +
 	"\n" +
 	"sip_status\x18\x14 \x01(\rR\tsipStatus\x129\n" +
-	"\ttransfers\x18\x15 \x03(\v2\x1b.trunkline.edge.v1.TransferR\ttransfers\"\xa0\x01\n" +
+	"\ttransfers\x18\x15 \x03(\v2\x1b.trunkline.edge.v1.TransferR\ttransfers\"\xb8\x01\n" +
 	"\bTransfer\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x19\n" +
 	"\bby_agent\x18\x02 \x01(\tR\abyAgent\x12\x19\n" +
 	"\bqueue_id\x18\x03 \x01(\tR\aqueueId\x12\x19\n" +
 	"\bagent_id\x18\x04 \x01(\tR\aagentId\x12\x19\n" +
 	"\bended_at\x18\x05 \x01(\x03R\aendedAt\x12\x18\n" +
-	"\aoutcome\x18\x06 \x01(\tR\aoutcome\"a\n" +
+	"\aoutcome\x18\x06 \x01(\tR\aoutcome\x12\x16\n" +
+	"\x06number\x18\a \x01(\tR\x06number\"a\n" +
 	"\n" +
 	"MenuChoice\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x17\n" +

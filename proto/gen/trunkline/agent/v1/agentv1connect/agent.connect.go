@@ -92,8 +92,8 @@ type AgentServiceClient interface {
 	Hold(context.Context, *v1.ToggleCommand) (*v1.Call, error)
 	Mute(context.Context, *v1.ToggleCommand) (*v1.Call, error)
 	SendDigits(context.Context, *v1.SendDigitsRequest) (*v1.Done, error)
-	// Gives the caller away, to a queue or to one agent of the tenant. The agent
-	// who gives goes to wrap-up at once. Any node takes it; the same key again
+	// Gives the caller away, to a queue, to one agent of the tenant or to a number
+	// outside. The agent who gives goes to wrap-up at once. Any node takes it; the same key again
 	// gives the first answer.
 	Transfer(context.Context, *v1.TransferRequest) (*v1.Done, error)
 	// Who a caller can be passed to now: queues by name, then agents who are signed
@@ -359,8 +359,8 @@ type AgentServiceHandler interface {
 	Hold(context.Context, *v1.ToggleCommand) (*v1.Call, error)
 	Mute(context.Context, *v1.ToggleCommand) (*v1.Call, error)
 	SendDigits(context.Context, *v1.SendDigitsRequest) (*v1.Done, error)
-	// Gives the caller away, to a queue or to one agent of the tenant. The agent
-	// who gives goes to wrap-up at once. Any node takes it; the same key again
+	// Gives the caller away, to a queue, to one agent of the tenant or to a number
+	// outside. The agent who gives goes to wrap-up at once. Any node takes it; the same key again
 	// gives the first answer.
 	Transfer(context.Context, *v1.TransferRequest) (*v1.Done, error)
 	// Who a caller can be passed to now: queues by name, then agents who are signed
