@@ -240,7 +240,39 @@ export const faultWords: Record<string, Words> = {
   'fault.transfer.busy': { message: msg`They cannot be rung just now.`, action: msg`Choose somebody else or a queue.` },
   'fault.transfer.queue_full': { message: msg`The queue is full.`, action: msg`Choose another queue or an agent.` },
   'fault.transfer.target_unknown': { message: msg`This queue or agent is no longer there.` },
-  'fault.transfer.one_target': { message: msg`Choose one queue or one agent.` },
+  'fault.transfer.one_target': { message: msg`Choose one queue, one agent or one number.` },
+  'fault.transfer.number_invalid': {
+    message: msg`This is no telephone number.`,
+    action: msg`Type it with its country, like +49 30 123456.`,
+  },
+  'fault.transfer.number_closed': {
+    message: msg`Numbers of this country or area are not allowed.`,
+    action: msg`An administrator can allow them in the settings.`,
+  },
+  'fault.transfer.number_premium': {
+    message: msg`Premium-rate numbers are not allowed.`,
+    action: msg`An administrator can allow them in the settings.`,
+  },
+  'fault.transfer.outside_off': {
+    message: msg`Calls to numbers outside are switched off.`,
+    action: msg`An administrator can allow them in the settings.`,
+  },
+  'fault.transfer.no_trunk': {
+    message: msg`There is no line for calls to the outside.`,
+    action: msg`Choose a queue or an agent.`,
+  },
+  'fault.transfer.lines_busy': {
+    message: msg`As many calls to numbers outside as allowed are running.`,
+    action: msg`Try again in a moment, or choose a queue or an agent.`,
+  },
+  'fault.dialling.prefix': {
+    message: msg`“{value}” is not the beginning of a number.`,
+    action: msg`Write it with its country, like +49 or +4930.`,
+  },
+  'fault.dialling.nothing': {
+    message: msg`Nothing could be called.`,
+    action: msg`Enter the beginning of at least one number, or switch it off.`,
+  },
   'fault.digits': { message: msg`Only the keys 0 to 9, * and # exist.` },
   'fault.ticket.spent': { message: msg`The ticket of this call is used or has run out.`, action: msg`Start the call again.` },
   'fault.webrtc.offer': { message: msg`The browser's audio offer was not understood.`, action: msg`Use a current browser.` },

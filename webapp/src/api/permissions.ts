@@ -7,6 +7,7 @@ export type Permission =
   | 'members_manage'
   | 'sites_manage'
   | 'routing_manage'
+  | 'dialling_manage'
   | 'calls_read'
   | 'recordings_play'
   | 'reports_read'
@@ -18,7 +19,7 @@ export type Permission =
 
 const agent: Permission[] = ['member', 'calls_handle']
 const supervisor: Permission[] = [...agent, 'calls_read', 'recordings_play', 'reports_read', 'live_read', 'floor_command']
-const admin: Permission[] = [...supervisor, 'members_manage', 'sites_manage', 'routing_manage']
+const admin: Permission[] = [...supervisor, 'members_manage', 'sites_manage', 'routing_manage', 'dialling_manage']
 const owner: Permission[] = [...admin, 'tenant_manage']
 const byRole: Record<string, Permission[]> = { agent, supervisor, admin, owner }
 

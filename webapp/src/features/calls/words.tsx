@@ -33,11 +33,14 @@ const outcomes = {
   caller_hung_up: msg`The caller hung up meanwhile.`,
   agent_lost: msg`Their desktop could not be reached.`,
   call_lost: msg`The call was lost meanwhile.`,
+  busy: msg`It was busy.`,
+  unreachable: msg`It could not be reached.`,
 }
 
 const enders = {
   caller: msg`The caller hung up`,
   agent: msg`The agent hung up`,
+  outside: msg`The number outside hung up`,
   flow: msg`The call flow ended the call`,
   rejected: msg`The call was not taken`,
   lost: msg`The connection was lost`,
@@ -57,6 +60,7 @@ export function eventWords(kind: string, params: Params, i18n: I18n): EventWords
   const say = (word: { id: string } | undefined) => (word ? i18n._(word as never) : undefined)
   const agent = params.agent || i18n._(msg`an agent`)
   const queue = params.queue || i18n._(msg`a queue`)
+  const number = params.number ? formatPhone(params.number) : ''
   switch (kind) {
     case 'started': {
       const caller = params.caller ? formatPhone(params.caller) : i18n._(msg`A withheld number`)
@@ -96,9 +100,11 @@ export function eventWords(kind: string, params: Params, i18n: I18n): EventWords
     case 'held':
       return { icon: IconPhonePause, text: i18n._(msg`${agent} put the caller on hold`) }
     case 'transferred':
-      return { icon: IconArrowForwardUp, text: i18n._(msg`${agent} passed the caller on to ${params.to || queue}`) }
+      return { icon: IconArrowForwardUp, text: i18n._(msg`${agent} passed the caller on to ${number || params.to || queue}`) }
+    case 'outside_answered':
+      return { icon: IconPhone, text: i18n._(msg`${number} answered`) }
     case 'transfer_ended': {
-      const to = params.to || i18n._(msg`an agent`)
+      const to = number || params.to || i18n._(msg`an agent`)
       return {
         icon: IconBellOff,
         text: i18n._(msg`No longer rang at ${to}`),

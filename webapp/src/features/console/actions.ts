@@ -7,6 +7,8 @@ const words: Record<string, MessageDescriptor> = {
   'acting.begun': msg`Began acting as a company`,
   'acting.ended': msg`Stopped acting as a company`,
   'agent.commanded': msg`Agent's state changed by a supervisor`,
+  'dialling.changed': msg`Numbers that may be called changed`,
+  'dialling.granted': msg`Calls over the platform's trunks granted`,
   'flow.published': msg`Call flow published`,
   'invitation.revoked': msg`Invitation withdrawn`,
   'member.disabled': msg`Member disabled`,

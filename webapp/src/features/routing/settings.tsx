@@ -3,7 +3,7 @@ import { Trans, useLingui } from '@lingui/react/macro'
 import { ActionIcon, Button } from '@mantine/core'
 import { IconPlus, IconTrash } from '@tabler/icons-react'
 import { useQueryClient } from '@tanstack/react-query'
-import { cloudClient, refreshSession } from '@/api'
+import { cloudClient, may, refreshSession, useMe } from '@/api'
 import { RoutingService, type Settings } from '@/api/gen/trunkline/cloud/v1/routing_pb'
 import { localeNames } from '@/i18n'
 import {
@@ -27,6 +27,7 @@ import {
   useZodForm,
 } from '@/ui'
 import * as rules from '@/ui/rules'
+import { DiallingSettings } from './dialling'
 import { reloadRouting } from './refresh'
 
 const codes = rules.z.array(rules.z.object({ code: rules.z.string(), name: rules.required(60) }))
@@ -44,10 +45,12 @@ const schema = rules.z.object({
 /** The company itself, its goal, and the words agents choose from. */
 export function SettingsPage() {
   const { t } = useLingui()
+  const me = useMe()
   const settings = useQuery(RoutingService.method.getSettings, {})
   return (
     <Page title={t`Settings`} why={t`Your company, its service goal, and the codes agents choose from.`} width="form">
       <Loaded query={settings}>{(data) => <SettingsForm settings={data} />}</Loaded>
+      {may(me, 'dialling_manage') && <DiallingSettings />}
     </Page>
   )
 }

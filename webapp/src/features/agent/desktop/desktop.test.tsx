@@ -168,6 +168,36 @@ describe('the desktop', () => {
     expect(session.store.getState().pending[callId]).toBeUndefined()
   })
 
+  it('passes the caller on to a number outside, as the site understood it', async () => {
+    await talking()
+    const node = site.node('http://n1')
+    let number: object = { number: '+43150000', callable: false, problem: 'prefix' }
+    node.answer = (name) => (name === 'listTargets' ? { number } : {})
+    await key('t')
+    await settle(50)
+    fireEvent.change(screen.getByTestId('transfer-search'), { target: { value: '030 5550100' } })
+    await settle(200)
+    expect(node.commands.filter(({ name }) => name === 'listTargets').at(-1)?.request).toMatchObject({
+      callId,
+      query: '030 5550100',
+    })
+    const option = () => screen.getByTestId('transfer-number')
+    expect(option().textContent).toContain('Numbers of this country or area are not allowed.')
+    fireEvent.click(option())
+    await settle()
+    expect(node.commands.filter(({ name }) => name === 'transfer')).toHaveLength(0)
+
+    number = { number: '+49305550100', callable: true }
+    await settle(1_100)
+    expect(option().textContent).toContain('+49 30 5550100')
+    fireEvent.keyDown(screen.getByTestId('transfer-search'), { key: 'Enter', code: 'Enter' })
+    await settle()
+    const sent = node.commands.filter(({ name }) => name === 'transfer')
+    expect(sent).toHaveLength(1)
+    expect(sent[0]?.request).toMatchObject({ callId, number: '+49305550100', agentId: '', queueId: '' })
+    expect(session.store.getState().pending[callId]).toEqual({ transfer: '+49 30 5550100' })
+  })
+
   it('leaves the caller with the agent when the target cannot be rung, and says why', async () => {
     await talking()
     const node = site.node('http://n1')

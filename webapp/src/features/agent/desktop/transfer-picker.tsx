@@ -1,11 +1,13 @@
+import type { MessageDescriptor } from '@lingui/core'
+import { msg } from '@lingui/core/macro'
 import { Trans, useLingui } from '@lingui/react/macro'
 import { Button, Combobox, Popover, TextInput, useCombobox } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { IconArrowForwardUp } from '@tabler/icons-react'
 import { useEffect, useRef, useState } from 'react'
-import { agentStateLook, Duration, Skeleton, StatusBadge } from '@/ui'
+import { agentStateLook, Duration, formatPhone, PhoneNumber, Skeleton, StatusBadge } from '@/ui'
 import type { TransferTarget } from '../session/commands'
-import type { TargetAgentView, TargetQueueView, TargetsView } from '../session/model'
+import type { TargetAgentView, TargetNumberView, TargetQueueView, TargetsView } from '../session/model'
 import classes from './desktop.module.css'
 import { Key } from './key'
 import { useKeys } from './keys'
@@ -14,7 +16,7 @@ import { useTargets } from './use-targets'
 
 const typedFor = 150
 
-/** Passes the caller on: type a name, choose with the arrows, Enter. Who waits and who is free is as of this second. */
+/** Passes the caller on: type a name or a number outside, choose with the arrows, Enter. Who waits and who is free is as of this second. */
 export function TransferPicker({ callId }: { callId: string }) {
   const { t } = useLingui()
   const command = useCommand()
@@ -40,20 +42,20 @@ export function TransferPicker({ callId }: { callId: string }) {
           <Key of="transfer" />
         </Button>
       </Popover.Target>
-      <Popover.Dropdown aria-label={t`Pass the caller on`}>{open && <Targets onChoose={pass} />}</Popover.Dropdown>
+      <Popover.Dropdown aria-label={t`Pass the caller on`}>{open && <Targets callId={callId} onChoose={pass} />}</Popover.Dropdown>
     </Popover>
   )
 }
 
-function Targets({ onChoose }: { onChoose: (to: TransferTarget) => void }) {
+function Targets({ callId, onChoose }: { callId: string; onChoose: (to: TransferTarget) => void }) {
   const { t } = useLingui()
   const [query, setQuery] = useState('')
   const [asked] = useDebouncedValue(query.trim(), typedFor)
-  const { targets, stale } = useTargets(asked)
+  const { targets, stale } = useTargets(callId, asked)
   const combobox = useCombobox({ opened: true })
   const { selectFirstOption, updateSelectedOptionIndex } = combobox
   const list = useRef<HTMLDivElement>(null)
-  const listed = targets && [...targets.queues, ...targets.agents].map(({ id }) => id).join()
+  const listed = targets && [...targets.queues, ...targets.agents].map(({ id }) => id).join() + (targets.number?.number ?? '')
   // The first is chosen with each other question, and when the chosen one is no longer there.
   // biome-ignore lint/correctness/useExhaustiveDependencies: when the question or the list is another
   useEffect(() => {
@@ -67,13 +69,15 @@ function Targets({ onChoose }: { onChoose: (to: TransferTarget) => void }) {
     const agent = targets?.agents.find(({ id }) => value === `agent/${id}`)
     if (queue) onChoose({ queueId: queue.id, name: queue.name })
     if (agent?.ringable) onChoose({ agentId: agent.id, name: agent.name })
+    const { number = '', callable } = targets?.number ?? {}
+    if (callable && value === `number/${number}`) onChoose({ number, name: formatPhone(number) })
   }
   return (
     <Combobox store={combobox} onOptionSubmit={choose}>
       <Combobox.EventsTarget>
         <TextInput
-          aria-label={t`Queue or agent`}
-          placeholder={t`Name of a queue or an agent`}
+          aria-label={t`Queue, agent or number`}
+          placeholder={t`Name of a queue or an agent, or a number`}
           data-testid="transfer-search"
           data-autofocus
           value={query}
@@ -94,8 +98,8 @@ function Targets({ onChoose }: { onChoose: (to: TransferTarget) => void }) {
 
 function Found({ targets, query }: { targets: TargetsView; query: string }) {
   const { t } = useLingui()
-  const { queues, agents, more } = targets
-  if (queues.length + agents.length === 0) {
+  const { queues, agents, number, more } = targets
+  if (queues.length + agents.length === 0 && !number) {
     return (
       <p className={classes.quiet} role="status">
         {query ? (
@@ -108,7 +112,12 @@ function Found({ targets, query }: { targets: TargetsView; query: string }) {
   }
   return (
     <>
-      <Combobox.Options aria-label={t`Queues and agents`}>
+      <Combobox.Options aria-label={t`Queues, agents and numbers`}>
+        {number && (
+          <Combobox.Group label={t`Outside`}>
+            <NumberOption number={number} />
+          </Combobox.Group>
+        )}
         {queues.length > 0 && (
           <Combobox.Group label={t`Queues`}>
             {queues.map((queue) => (
@@ -130,6 +139,34 @@ function Found({ targets, query }: { targets: TargetsView; query: string }) {
         </p>
       )}
     </>
+  )
+}
+
+/** Why a number is not called, by TargetNumber.problem. */
+const problems: Record<string, MessageDescriptor> = {
+  invalid: msg`This is no telephone number yet.`,
+  off: msg`Calls to numbers outside are switched off.`,
+  prefix: msg`Numbers of this country or area are not allowed.`,
+  premium: msg`Premium-rate numbers are not allowed.`,
+  no_trunk: msg`There is no line for calls to the outside.`,
+  upgrading: msg`The site is being upgraded; numbers can be called soon.`,
+}
+
+function NumberOption({ number: { number, callable, problem } }: { number: TargetNumberView }) {
+  const { i18n, t } = useLingui()
+  return (
+    <Combobox.Option value={`number/${number}`} disabled={!callable} data-testid="transfer-number">
+      <span className={classes.target}>
+        {number && (
+          <span className={classes.clip}>
+            <PhoneNumber e164={number} />
+          </span>
+        )}
+        <span className={classes.quiet}>
+          {callable ? t`Call it and pass on` : i18n._(problems[problem] ?? msg`This number cannot be called.`)}
+        </span>
+      </span>
+    </Combobox.Option>
   )
 }
 

@@ -12,7 +12,7 @@ interface Targets {
 }
 
 /** Who a caller can be passed to, as it changes. */
-export function useTargets(query: string): Targets {
+export function useTargets(callId: string, query: string): Targets {
   const session = useSession()
   const [targets, setTargets] = useState<TargetsView>()
   const [stale, setStale] = useState(false)
@@ -21,7 +21,7 @@ export function useTargets(query: string): Targets {
     let timer: ReturnType<typeof setTimeout>
     const ask = async () => {
       try {
-        const answer = await session.targets(query)
+        const answer = await session.targets(callId, query)
         if (!over) setTargets(answer)
         if (!over) setStale(false)
       } catch {
@@ -34,6 +34,6 @@ export function useTargets(query: string): Targets {
       over = true
       clearTimeout(timer)
     }
-  }, [session, query])
+  }, [session, callId, query])
   return { targets, stale }
 }

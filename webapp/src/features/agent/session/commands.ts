@@ -19,10 +19,11 @@ export type Command =
   | { name: 'transfer'; callId: string; to: TransferTarget }
   | { name: 'wrap_up'; callId: string; code: string; note: string; finish: boolean }
 
-/** Exactly one of both ids; the name is for the screen. */
+/** Exactly one of queue, agent and number; the name is for the screen. */
 export interface TransferTarget {
   queueId?: string
   agentId?: string
+  number?: string
   name: string
 }
 
@@ -127,8 +128,8 @@ async function send(client: AgentClient, command: Command, idempotencyKey: strin
       await client.sendDigits({ callId: command.callId, digits: command.digits, idempotencyKey }, options)
       return {}
     case 'transfer': {
-      const { queueId = '', agentId = '' } = command.to
-      await client.transfer({ callId: command.callId, queueId, agentId, idempotencyKey }, options)
+      const { queueId = '', agentId = '', number = '' } = command.to
+      await client.transfer({ callId: command.callId, queueId, agentId, number, idempotencyKey }, options)
       return {}
     }
     case 'wrap_up': {

@@ -95,9 +95,18 @@ export interface TargetAgentView {
   ringable: boolean
 }
 
+/** A number outside, as it would be dialled; why it cannot be is empty when it can. */
+export interface TargetNumberView {
+  number: string
+  callable: boolean
+  problem: string
+}
+
 export interface TargetsView {
   queues: TargetQueueView[]
   agents: TargetAgentView[]
+  /** When the question was a number. */
+  number?: TargetNumberView
   /** More match than are listed. */
   more: boolean
 }
@@ -257,6 +266,7 @@ export function targetsView(m: pb.ListTargetsResponse): TargetsView {
       since: millis(a.since) ?? 0,
       ringable: a.ringable,
     })),
+    number: m.number && { number: m.number.number, callable: m.number.callable, problem: m.number.problem },
     more: m.more,
   }
 }

@@ -128,12 +128,12 @@ export class AgentSession {
     return token ? `${url}/desktop#session=${token}` : undefined
   }
 
-  /** Who a caller can be passed to now. Any tab may ask. */
-  async targets(query: string): Promise<TargetsView> {
+  /** Who the caller can be passed to now. Any tab may ask. */
+  async targets(callId: string, query: string): Promise<TargetsView> {
     const token = () => (this.#credentials ?? this.config.credentials.load())?.token ?? ''
     const route = { ...this.#route(), connect: (url: string) => this.config.connect(url, token) }
     const answer = await persist(
-      (client) => client.listTargets({ query, limit: targetsShown }, { timeoutMs: 2_000 }),
+      (client) => client.listTargets({ callId, query, limit: targetsShown }, { timeoutMs: 2_000 }),
       undefined,
       route,
       this.config.timer,
