@@ -144,7 +144,7 @@ func (tn *tenant) transferRecord(ctx context.Context, t *testing.T, who caller, 
 		}
 		return err
 	})
-	checkRecording(ctx, t, tn, recordOf(ctx, t, tn, who.number).GetId())
+	checkRecording(ctx, t, tn, recordOf(ctx, t, tn, who.number).GetId(), 1000)
 }
 
 // canAsk waits until one agent sees that the other can be rung.

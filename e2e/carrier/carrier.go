@@ -28,8 +28,9 @@ type Carrier struct {
 	host   string
 	port   int
 
-	mu    sync.Mutex
-	calls map[string]*Call // by Call-ID
+	mu          sync.Mutex
+	calls       map[string]*Call      // by Call-ID
+	subscribers map[string]chan *Ring // by number
 }
 
 // Start listens on a loopback address.
@@ -131,8 +132,13 @@ func (c *Carrier) find(req *sip.Request) *Call {
 	return c.calls[req.CallID().Value()]
 }
 
-// reinvited follows a call to the address the offer names.
+// reinvited follows a call to the address the offer names; an INVITE without a tag
+// of ours is a call to one of the carrier's subscribers.
 func (c *Carrier) reinvited(req *sip.Request, tx sip.ServerTransaction) {
+	if !req.To().Params.Has("tag") {
+		c.called(req, tx)
+		return
+	}
 	call := c.find(req)
 	if call == nil {
 		_ = tx.Respond(sip.NewResponseFromRequest(req, 481, "Call/Transaction Does Not Exist", nil))

@@ -40,6 +40,8 @@ type media struct {
 	done  chan struct{}
 	once  sync.Once
 
+	sending sync.Once
+
 	mu     sync.Mutex
 	remote netip.AddrPort
 	in     Heard
@@ -97,7 +99,7 @@ func (m *media) start(sdp []byte) error {
 	if err := m.retarget(sdp); err != nil {
 		return err
 	}
-	go m.send()
+	m.sending.Do(func() { go m.send() })
 	return nil
 }
 
