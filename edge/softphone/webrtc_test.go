@@ -146,8 +146,11 @@ func TestBrowserCall(t *testing.T) {
 				hz, level float64
 			}{"browser": {desk, 900, -20}, "phone": {phone, 600, -10}} {
 				c.p.Listen(300 * time.Millisecond)
-				pcm := c.p.Listen(500 * time.Millisecond)
-				if got := audio.ToneLevel(pcm, c.hz); len(pcm) < 2400 || math.Abs(got-c.level) > 2 {
+				var pcm []int16
+				for len(pcm) < 2400 { // however long that takes a busy machine
+					pcm = append(pcm, c.p.Listen(500*time.Millisecond)...)
+				}
+				if got := audio.ToneLevel(pcm, c.hz); math.Abs(got-c.level) > 2 {
 					t.Errorf("%s hears %.0f Hz at %.1f dB in %d samples, want %.0f", what, c.hz, got, len(pcm), c.level)
 				}
 			}
