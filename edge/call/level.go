@@ -16,6 +16,7 @@ type Level uint32
 //	1  SetLevel
 //	2  TransferCall
 //	3  SignOut leaves an agent in a call the session until the call is over (KeepsCall);
+//	   an agent who was out of sight in a call and is back stays ready after it;
 //	   a call's summary keeps the caller's name (KeepsName)
 //	4  to a number outside: TransferCall.Number, OutsideAnswered, OutsideEnd, Dialog.Outside
 const FeatureLevel Level = 4

@@ -125,6 +125,9 @@ func (m *machine) agentStream(c call.AgentStream) call.Result {
 	if c.On {
 		g.Streams = sorted(append(slices.Clone(g.Streams), c.Node))
 		g.StreamsLost = 0
+		if m.t.level >= call.KeepsCall && g.Next == call.AgentNotReady && g.NextReason == call.ReasonConnectionLost {
+			g.Next, g.NextReason = 0, "" // back before the call was over
+		}
 	} else {
 		m.dropStream(g, c.Node)
 	}
@@ -157,7 +160,8 @@ func (m *machine) agentLost(c call.AgentLost) call.Result {
 	g.StreamsLost = 0
 	switch g.State {
 	case call.AgentTalking, call.AgentHeld, call.AgentWrapUp:
-		if g.Next != call.AgentOffline {
+		rests := g.Next == call.AgentNotReady && m.t.level >= call.KeepsCall
+		if g.Next != call.AgentOffline && !rests {
 			g.Next, g.NextReason = call.AgentNotReady, call.ReasonConnectionLost
 		}
 	case call.AgentReserved:

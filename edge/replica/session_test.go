@@ -175,3 +175,45 @@ func TestSignedOutAtOnce(t *testing.T) {
 		})
 	}
 }
+
+// Who was out of sight in a call and is back before its end works on after it;
+// who wanted a rest has it.
+func TestBackBeforeTheCallIsOver(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		level  call.Level
+		wish   string // a rest asked for during the call
+		back   bool
+		state  call.AgentState
+		reason string
+	}{
+		{"back", call.KeepsCall, "", true, call.AgentReady, ""},
+		{"not back", call.KeepsCall, "", false, call.AgentNotReady, call.ReasonConnectionLost},
+		{"wants a rest", call.KeepsCall, "lunch", true, call.AgentNotReady, "lunch"},
+		{"older nodes", call.KeepsCall - 1, "", true, call.AgentNotReady, call.ReasonConnectionLost},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFloor(t)
+			f.ok(call.SetLevel{Level: c.level})
+			f.ready("ann", "q")
+			f.queue("c1")
+			f.offer("c1", "ann")
+			f.ok(call.Connect{CallID: "c1", AgentID: "ann"})
+			if c.wish != "" {
+				f.ok(call.SetAgentState{AgentID: "ann", State: call.AgentNotReady, Reason: c.wish})
+			}
+			f.ok(call.AgentStream{AgentID: "ann", Node: "a"})
+			f.pass(11)
+			f.tick(false)
+			if c.back {
+				f.ok(call.AgentStream{AgentID: "ann", Node: "b", On: true})
+			}
+			f.ok(call.CallEnd{CallID: "c1", EndedBy: "caller", WrapUp: second})
+			f.pass(1)
+			f.tick(false)
+			if a := f.agent("ann"); a.State != c.state || a.Reason != c.reason {
+				t.Errorf("%+v", a)
+			}
+		})
+	}
+}
