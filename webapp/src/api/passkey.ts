@@ -24,6 +24,9 @@ function answer(credential: Credential | null): string {
   return JSON.stringify(credential.toJSON())
 }
 
+/** The computer or key at hand holds one for this account already. */
+export const isKnownPasskey = (err: unknown) => err instanceof DOMException && err.name === 'InvalidStateError'
+
 /** The person closed the browser's dialog, or it timed out: nothing to report. */
 export const wasCancelled = (err: unknown) =>
   err instanceof DOMException && (err.name === 'NotAllowedError' || err.name === 'AbortError')

@@ -22,6 +22,10 @@ export function SecondFactor({
   const { t } = useLingui()
   const [recovery, setRecovery] = useState(false)
   const form = useZodForm(schema, { code: '' })
+  const turn = () => {
+    form.reset()
+    setRecovery(!recovery)
+  }
   return (
     <AccessCard
       title={t`Second step`}
@@ -55,7 +59,7 @@ export function SecondFactor({
         <Submit size="md" fullWidth>
           <Trans>Go on</Trans>
         </Submit>
-        <Anchor component="button" type="button" size="sm" onClick={() => setRecovery(!recovery)}>
+        <Anchor component="button" type="button" size="sm" onClick={turn}>
           {recovery ? <Trans>Use the authenticator app</Trans> : <Trans>Use a recovery code</Trans>}
         </Anchor>
       </Form>

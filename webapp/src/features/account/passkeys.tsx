@@ -5,7 +5,7 @@ import { IconFingerprint } from '@tabler/icons-react'
 import { useState } from 'react'
 import { at, cloudClient } from '@/api'
 import { AccessService, type Passkey } from '@/api/gen/trunkline/access/v1/access_pb'
-import { createPasskey, passkeysWork, wasCancelled } from '@/api/passkey'
+import { createPasskey, isKnownPasskey, passkeysWork, wasCancelled } from '@/api/passkey'
 import {
   type Column,
   confirm,
@@ -122,7 +122,13 @@ function Add({ onAdded }: { onAdded: () => void }) {
       <Button variant="default" loading={busy} onClick={() => void add()}>
         <Trans>Add a passkey</Trans>
       </Button>
-      {error !== undefined && <FaultNotice error={error} />}
+      {isKnownPasskey(error) ? (
+        <Notice tone="off" title={<Trans>This device has a passkey for your account already.</Trans>}>
+          <Trans>Sign in with it, or add one on another device.</Trans>
+        </Notice>
+      ) : (
+        error !== undefined && <FaultNotice error={error} />
+      )}
     </Stack>
   )
 }

@@ -48,7 +48,7 @@ function Detail({ detail }: { detail: TenantDetail }) {
         <Facts
           of={[
             [t`Owner`, summary.ownerEmail || '–'],
-            [t`Number`, String(summary.id)],
+            [t`Company number`, String(summary.id)],
             [t`Since`, <ExactTime key="c" at={at(summary.createdAt)} />],
             summary.suspendedAt && [t`Suspended since`, <ExactTime key="s" at={at(summary.suspendedAt)} />],
           ]}

@@ -7,6 +7,8 @@ import { type CreateJoinTokenResponse, type JoinLogEntry, SiteService } from '@/
 import { CopyField, Duration, FaultNotice, LiveLog, Meta, Notice, Row, Section, Stack, useNow } from '@/ui'
 import { joinSteps } from './words'
 
+const tokenLife = 15 * 60_000
+
 /** One command to paste on the machine, and what it does as it does it. */
 export function JoinSection({ siteId, log }: { siteId: string; log: JoinLogEntry[] }) {
   const { t } = useLingui()
@@ -41,7 +43,8 @@ export function JoinCommand({ siteId }: { siteId: string }) {
       setBusy(false)
     }
   }
-  const left = (millis(made?.expiresAt) ?? 0) - useNow(made ? 1000 : 0)
+  // This computer's clock may be a little behind the cloud's.
+  const left = Math.min(tokenLife, (millis(made?.expiresAt) ?? 0) - useNow(made ? 1000 : 0))
   const over = made !== undefined && left <= 0
   return (
     <Stack gap="wide">
