@@ -55,6 +55,24 @@ export function agentStateLook(state: AgentState | string): Look {
   return agentLooks[name as keyof typeof agentLooks] ?? agentLooks.offline
 }
 
+const reasons: Record<string, MessageDescriptor> = {
+  no_answer: msg`did not answer`,
+  rejected: msg`declined a call`,
+  connection_lost: msg`connection was lost`,
+  signed_in: msg`just signed in`,
+  supervisor: msg`set by a supervisor`,
+}
+
+/** Why an agent is not ready: a break of the tenant's list by its name, or what the site did by itself. Undefined when nothing is known. */
+export function reasonWord(
+  reason: string,
+  breaks: readonly { id: string; name: string }[],
+  say: (word: MessageDescriptor) => string,
+): string | undefined {
+  const own = reasons[reason]
+  return own ? say(own) : breaks.find(({ id }) => id === reason)?.name
+}
+
 const outcomeLooks: Record<string, Look> = {
   answered: { tone: 'ready', icon: IconPhone, word: msg`Answered` },
   abandoned: { tone: 'breach', icon: IconPhoneOff, word: msg`Abandoned` },

@@ -7,6 +7,7 @@ import { may, useMe } from '@/api'
 import { LiveService } from '@/api/gen/trunkline/cloud/v1/calls_pb'
 import { paths } from '@/app/paths'
 import { agentStateLook, confirm, Duration, done, EmptyState, failed, SidePanel, StatusBadge, Table } from '@/ui'
+import { useReason } from './agents'
 import { type AgentLine, orderOf } from './floor'
 
 interface Props {
@@ -21,6 +22,7 @@ interface Props {
 export function AgentPanel({ opened, onClose, agents, now }: Props) {
   const { i18n, t } = useLingui()
   const commands = may(useMe(), 'floor_command')
+  const reason = useReason()
   return (
     <SidePanel
       opened={opened}
@@ -53,9 +55,12 @@ export function AgentPanel({ opened, onClose, agents, now }: Props) {
             cell: (agent) => {
               const look = agentStateLook(agent.state)
               return (
-                <StatusBadge tone={agent.stale ? 'off' : look.tone} icon={look.icon}>
-                  {i18n._(look.word)}
-                </StatusBadge>
+                <>
+                  <StatusBadge tone={agent.stale ? 'off' : look.tone} icon={look.icon}>
+                    {i18n._(look.word)}
+                  </StatusBadge>{' '}
+                  {reason(agent)}
+                </>
               )
             },
           },

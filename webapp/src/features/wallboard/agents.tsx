@@ -1,15 +1,26 @@
+import { useQuery } from '@connectrpc/connect-query'
 import { Trans, useLingui } from '@lingui/react/macro'
 import { Button } from '@mantine/core'
-import { agentStateLook, Duration, StatusBadge } from '@/ui'
+import { RoutingService } from '@/api/gen/trunkline/cloud/v1/routing_pb'
+import { agentStateLook, Duration, reasonWord, StatusBadge } from '@/ui'
 import { type AgentLine, inOrder } from './floor'
 import classes from './wallboard.module.css'
 
 /** As many as stand beside the tiles without scrolling; the panel has all. */
 const shown = 14
 
+/** Says why an agent is on a break, in a few words; undefined when there is nothing to say. */
+export function useReason(): (agent: AgentLine) => string | undefined {
+  const { i18n } = useLingui()
+  const { data } = useQuery(RoutingService.method.getSettings, {}, { staleTime: 300_000 })
+  return ({ state, reason }) =>
+    state === 'not_ready' ? reasonWord(reason, data?.breakReasons ?? [], (word) => i18n._(word)) : undefined
+}
+
 /** Who is on the floor, in which state, for how long. */
 export function Agents({ agents, now, onOpen }: { agents: AgentLine[]; now: number; onOpen: () => void }) {
   const { i18n, t } = useLingui()
+  const reason = useReason()
   const sorted = inOrder(agents)
   const more = sorted.length - shown
   return (
@@ -36,6 +47,7 @@ export function Agents({ agents, now, onOpen }: { agents: AgentLine[]; now: numb
             <li key={agent.id} className={classes.agent}>
               <span className={classes.agentName} title={agent.name}>
                 {agent.name}
+                {reason(agent) && <span className={classes.agentReason}>{reason(agent)}</span>}
               </span>
               <StatusBadge tone={agent.stale ? 'off' : look.tone} icon={look.icon} plain>
                 {i18n._(look.word)}

@@ -70,7 +70,7 @@ describe('the floor', () => {
     expect(serviceLevel(none)).toBeUndefined()
   })
 
-  it('counts a reserved agent as ringing', () => {
+  it('shows and counts a reserved agent as ringing', () => {
     const { agents } = view([
       site('North', {
         agents: [
@@ -80,5 +80,6 @@ describe('the floor', () => {
       }),
     ])
     expect(byState(agents)).toMatchObject({ ringing: 1, ready: 1, talking: 0 })
+    expect(agents.map(({ state }) => state)).toEqual(['ringing', 'ready'])
   })
 })

@@ -71,7 +71,9 @@ function siteLine(site: FloorSite, now: number, alive: boolean): SiteLine {
 }
 
 function agentLine(agent: FloorAgent, site: SiteLine): AgentLine {
-  const state = agent.state.replace(/^AGENT_STATE_/, '').toLowerCase()
+  const told = agent.state.replace(/^AGENT_STATE_/, '').toLowerCase()
+  // The call is on its way: it rings within a moment.
+  const state = told === 'reserved' ? 'ringing' : told
   return {
     id: agent.agentId,
     name: agent.name,
@@ -129,18 +131,17 @@ export function serviceLevel(
 /** The states an agent can be in, in the order of the strip. */
 export const shownStates = ['ready', 'ringing', 'talking', 'held', 'wrap_up', 'not_ready', 'offline'] as const
 
-const order = ['ringing', 'reserved', 'talking', 'held', 'wrap_up', 'ready', 'not_ready', 'offline']
+const order = ['ringing', 'talking', 'held', 'wrap_up', 'ready', 'not_ready', 'offline']
 /** Where a state stands: who has a call first, who is away last. */
 export const orderOf = ({ state }: Pick<AgentLine, 'state'>): number => order.indexOf(state)
 export const inOrder = (agents: AgentLine[]): AgentLine[] => agents.toSorted((a, b) => orderOf(a) - orderOf(b))
 
-/** Agents by state. Reserved agents have a call on its way: they ring. */
+/** Agents by state. */
 export function byState(agents: AgentLine[]): Record<(typeof shownStates)[number], number> {
   const counts = Object.fromEntries(shownStates.map((state) => [state, 0])) as Record<(typeof shownStates)[number], number>
   for (const { state, stale } of agents) {
     if (stale) continue
-    const shown = state === 'reserved' ? 'ringing' : state
-    if (shown in counts) counts[shown as keyof typeof counts]++
+    if (state in counts) counts[state as keyof typeof counts]++
   }
   return counts
 }

@@ -1,13 +1,12 @@
 import { Trans, useLingui } from '@lingui/react/macro'
 import { Button, Menu, VisuallyHidden } from '@mantine/core'
 import { IconCheck, IconChevronDown, IconCoffee } from '@tabler/icons-react'
-import { agentStateLook, Duration, toneStyle } from '@/ui'
+import { agentStateLook, Duration, reasonWord, toneStyle } from '@/ui'
 import type { AgentState } from '../session/model'
 import classes from './desktop.module.css'
 import { Key } from './key'
 import { useAgent } from './use-agent'
 import { useStateChange } from './use-state-change'
-import { reasonWord } from './words'
 
 const busy: AgentState[] = ['reserved', 'ringing', 'talking', 'held', 'wrap_up']
 

@@ -1,20 +1,5 @@
 import type { MessageDescriptor } from '@lingui/core'
 import { msg } from '@lingui/core/macro'
-import type { Choice } from '../session/model'
-
-const reasons: Record<string, MessageDescriptor> = {
-  no_answer: msg`did not answer`,
-  rejected: msg`declined a call`,
-  connection_lost: msg`connection was lost`,
-  signed_in: msg`just signed in`,
-  supervisor: msg`set by a supervisor`,
-}
-
-/** Why an agent is not ready: a break of the tenant's list by its name, or what the site did by itself. Undefined when nothing is known. */
-export function reasonWord(reason: string, breaks: Choice[], say: (word: MessageDescriptor) => string): string | undefined {
-  const own = reasons[reason]
-  return own ? say(own) : breaks.find(({ id }) => id === reason)?.name
-}
 
 /** What the agent should know when the site itself made them not ready. */
 export const reasonHelp: Record<string, MessageDescriptor> = {
@@ -25,8 +10,8 @@ export const reasonHelp: Record<string, MessageDescriptor> = {
 }
 
 const lost: Record<string, MessageDescriptor> = {
-  missed: msg`It rang until the time to answer was over and went to the next agent.`,
-  no_answer: msg`It rang until the time to answer was over and went to the next agent.`,
+  missed: msg`It rang until the time to answer was over. The caller keeps the place in the queue.`,
+  no_answer: msg`It rang until the time to answer was over. The caller keeps the place in the queue.`,
   caller_hung_up: msg`The caller hung up before you answered.`,
   abandoned: msg`The caller hung up before you answered.`,
   agent_lost: msg`The site lost sight of this browser while it rang.`,
