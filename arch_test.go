@@ -85,6 +85,7 @@ var doors = []struct {
 	why  string
 }{
 	{"github.com/stripe/stripe-go", []string{"billing/stripe"}, "billing/stripe is the only place that knows the payment provider"},
+	{"github.com/riverqueue/river", []string{"tenants/jobs", "cloud/schema"}, "jobs is the only place that knows the job runner, beside its migration"},
 	{"github.com/jackc/pgx/v5/pgxpool", []string{"internal/pg", "tenants/tenantdb", "cloud/schema"}, "tenantdb is the only door to PostgreSQL: a pool elsewhere would go round tenant isolation"},
 }
 

@@ -17,4 +17,10 @@ var PlatformTables = map[string]string{
 	"rate_limits":      "counts by address and account before anybody is known",
 	"mail_outbox":      "mail to persons, some of them not yet members of anything",
 	"inbox_counters":   "a number for each site, which says nothing of any tenant",
+
+	"river.river_job":          "what the platform has to do, for many tenants or for none; no tenant's query reaches it",
+	"river.river_leader":       "which replica of the cloud leads the job runner",
+	"river.river_migration":    "the job runner's own list",
+	"river.river_notification": "the job runner's own; unused on PostgreSQL",
+	"river.river_queue":        "the job runner's queues, which are the platform's",
 }

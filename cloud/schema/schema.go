@@ -8,8 +8,9 @@
 //
 // which gives it to the owning role, forces row-level security and grants it to
 // the programs. A table without a tenant ends with trunkline_platform_table and
-// stands in platform_tables.go with its reason. Numbers: 0001-0009 identity,
-// 0010-0019 fleet and routing, 0020-0029 calls and reports.
+// stands in platform_tables.go with its reason. A new migration has the next
+// number after the highest: one below what a database has already is refused.
+// River's, 26, is in Go.
 package schema
 
 import (
@@ -40,7 +41,8 @@ func Migrate(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	p, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker), goose.WithSlog(slog.Default()))
+	p, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker), goose.WithSlog(slog.Default()),
+		goose.WithGoMigrations(river(url)))
 	if err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}

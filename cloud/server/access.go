@@ -76,7 +76,6 @@ func (s *Server) mountAccess(context.Context) (err error) {
 		memberPart{members.New(members.Config{DB: s.db, Access: a.sessions, Mail: a.mail, Queues: queues, MembersChanged: changed})},
 	}
 	s.web.Handle(accessv1connect.NewAccessServiceHandler(svc, s.options()...))
-	s.background.Add("mail", a.mail)
 	s.background.Add("revocations", a.revoked)
 	s.background.Add("sweep of sessions", life.Loop("sweep of sessions", a.sessions.Sweep))
 	return nil

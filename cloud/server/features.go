@@ -26,6 +26,7 @@ func (s *Server) list() []feature {
 		{"onboarding", s.mountOnboarding},
 		{"fleet", s.mountFleet}, // after all that take facts, floors and recordings
 		{"web app", s.mountWeb}, // takes "/", so everything else is more specific
+		{"jobs", s.mountJobs},   // after all that have some
 	}
 }
 

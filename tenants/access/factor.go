@@ -101,7 +101,6 @@ func (s *Service) ConfirmTotp(ctx context.Context, req *accessv1.ConfirmTotpRequ
 	if err != nil {
 		return nil, err
 	}
-	s.mail.Wake()
 	return out, nil
 }
 
@@ -117,7 +116,6 @@ func (s *Service) RemoveTotp(ctx context.Context, req *accessv1.RemoveTotpReques
 		}
 		return s.factorsChanged(ctx, tx, account, "totp.removed", mailer.RemovedSecondStep)
 	})
-	s.mail.Wake()
 	return &accessv1.Done{}, err
 }
 
@@ -155,7 +153,7 @@ func (s *Service) factorsChanged(ctx context.Context, tx pgx.Tx, account, action
 	if err != nil || !ok {
 		return err
 	}
-	return s.mail.Queue(ctx, tx, a.Email, a.Language, text, mailer.Params{"link": s.Link("/account", "")})
+	return s.mail.Queue(ctx, tx, 0, a.Email, a.Language, text, mailer.Params{"link": s.Link("/account", "")})
 }
 
 func noteFactors(ctx context.Context, tx pgx.Tx, account string) error {

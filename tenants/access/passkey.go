@@ -159,7 +159,6 @@ func (s *Service) FinishPasskeyEnrolment(ctx context.Context, req *accessv1.Fini
 	if err != nil {
 		return nil, err
 	}
-	s.mail.Wake()
 	return &accessv1.Done{}, nil
 }
 
@@ -274,6 +273,5 @@ func (s *Service) RemovePasskey(ctx context.Context, req *accessv1.RemovePasskey
 		}
 		return s.factorsChanged(ctx, tx, account, "passkey.removed", mailer.RemovedSecondStep)
 	})
-	s.mail.Wake()
 	return &accessv1.Done{}, err
 }

@@ -113,7 +113,6 @@ func (s *Service) SetPassword(ctx context.Context, account, password string, als
 	if err != nil {
 		return err
 	}
-	defer s.mail.Wake()
 	return s.db.Platform(ctx, "set password", func(ctx context.Context, tx pgx.Tx) error {
 		a, ok, err := tenants.AccountByID(ctx, tx, account)
 		if err != nil || !ok {
@@ -129,7 +128,7 @@ func (s *Service) SetPassword(ctx context.Context, account, password string, als
 		if err := tenants.Audit(ctx, tx, tenants.Entry{Actor: account, Action: "password.changed", Subject: account}); err != nil {
 			return err
 		}
-		if err := s.mail.Queue(ctx, tx, a.Email, a.Language, mailer.PasswordChanged, mailer.Params{"reset": s.Link("/forgot", "")}); err != nil {
+		if err := s.mail.Queue(ctx, tx, 0, a.Email, a.Language, mailer.PasswordChanged, mailer.Params{"reset": s.Link("/forgot", "")}); err != nil {
 			return err
 		}
 		return also(ctx, tx)

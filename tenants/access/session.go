@@ -169,8 +169,7 @@ func (s *Service) reused(ctx context.Context, tx pgx.Tx, row session) error {
 	if err != nil || !ok {
 		return err
 	}
-	defer s.mail.Wake()
-	return s.mail.Queue(ctx, tx, a.Email, a.Language, mailer.CookieReused, mailer.Params{"link": s.Link("/account", "")})
+	return s.mail.Queue(ctx, tx, 0, a.Email, a.Language, mailer.CookieReused, mailer.Params{"link": s.Link("/account", "")})
 }
 
 func (s *Service) refresh(ctx context.Context, tx pgx.Tx, row session, t ticket, wanted int64) (*accessv1.SessionResponse, error) {

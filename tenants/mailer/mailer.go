@@ -1,25 +1,26 @@
-// Package mailer sends mail to people. A mail is queued in the transaction that
-// causes it, so that it goes out if and only if that commits, and is then sent
-// by SMTP with retries. Texts are in English and simplified Chinese, plain text:
-// nothing in them needs more.
+// Package mailer sends mail to people. A mail is a job inserted in the transaction
+// that causes it, so that it goes out if and only if that commits, and is sent by
+// SMTP until the mail server takes it, for about four days. A program that dies
+// between the server's answer and its own note sends it again with the same
+// Message-ID, by which mail programs show it once. Texts are in English and
+// simplified Chinese, plain text: nothing in them needs more.
 package mailer
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	"trunkline/internal/life"
 	"trunkline/tenants"
+	"trunkline/tenants/jobs"
 	"trunkline/tenants/tenantdb"
 )
 
 // Config of the way out.
 type Config struct {
-	Addr string // host:port of the mail server; "" keeps mail in the outbox
+	Addr string // host:port of the mail server; "" keeps mail unsent
 	User string // "" = no authentication
 	Pass string
 	From string // "Name <address>"
@@ -27,10 +28,8 @@ type Config struct {
 
 // Mailer queues and sends.
 type Mailer struct {
-	cfg  Config
-	db   *tenantdb.DB
-	loop life.Service
-	wake chan struct{}
+	cfg Config
+	db  *tenantdb.DB
 }
 
 // New checks the sender's address.
@@ -38,122 +37,74 @@ func New(db *tenantdb.DB, cfg Config) (*Mailer, error) {
 	if _, err := parseFrom(cfg.From); err != nil {
 		return nil, err
 	}
-	m := &Mailer{cfg: cfg, db: db, wake: make(chan struct{}, 1)}
-	m.loop = life.Loop("mail", m.run)
-	return m, nil
+	return &Mailer{cfg: cfg, db: db}, nil
 }
 
-// Start begins to send what is queued.
-func (m *Mailer) Start(ctx context.Context) error { return m.loop.Start(ctx) }
+const (
+	// queue is mail's own, so that without a mail server nobody tries to send.
+	queue = "mail"
+	// connections is how many a replica has to the mail server at most.
+	connections = 4
+	// leftoverEvery is how often the outbox of the release before is emptied.
+	leftoverEvery = time.Minute
+)
 
-// Stop ends that; unsent mail stays queued.
-func (m *Mailer) Stop(ctx context.Context) error { return m.loop.Stop(ctx) }
+// AddJobs has what is queued sent while the jobs run.
+func (m *Mailer) AddJobs(j *jobs.Jobs) {
+	jobs.Add(j, jobs.Worker[Mail]{Work: m.work, Limit: sendTimeout})
+	j.Every(leftoverEvery, "mail_outbox", time.Minute, m.takeLeftover)
+	if m.cfg.Addr == "" {
+		slog.Warn("no mail server is configured: mail is kept unsent")
+		return
+	}
+	j.Queue(queue, connections)
+}
 
-// Queue puts a mail into the outbox, in a Platform transaction. Call Wake after
-// the commit to have it sent at once rather than within seconds.
-func (m *Mailer) Queue(ctx context.Context, tx pgx.Tx, to, language string, text Text, params Params) error {
+// Mail is one mail to one person, ready to be sent.
+type Mail struct {
+	ID        string    `json:"id"`
+	To        string    `json:"to"`
+	Subject   string    `json:"subject"`
+	Body      string    `json:"body"`
+	Language  string    `json:"language"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// Kind implements jobs.Args.
+func (Mail) Kind() string { return "mail" }
+
+// Queue has a mail sent once the transaction, a Platform one, has committed. cause
+// is the tenant on whose behalf it is sent, 0 for a person's own matter: nobody's
+// new password waits for a tenant's many invitations.
+func (m *Mailer) Queue(ctx context.Context, tx pgx.Tx, cause int64, to, language string, text Text, params Params) error {
 	subject, body, err := text.render(language, params)
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, "INSERT INTO mail_outbox (id, recipient, subject, body, language) VALUES ($1, $2, $3, $4, $5)",
-		tenants.NewID(), to, subject, body, language)
-	return err
-}
-
-// Wake has the outbox looked at now.
-func (m *Mailer) Wake() {
-	select {
-	case m.wake <- struct{}{}:
-	default:
+	options := []jobs.Option{jobs.In(queue)}
+	if cause != 0 {
+		options = append(options, jobs.For(cause))
 	}
+	return jobs.Insert(ctx, tx, Mail{
+		ID: tenants.NewID(), To: to, Subject: subject, Body: body, Language: language, CreatedAt: time.Now().UTC(),
+	}, options...)
 }
 
-const (
-	pollEvery   = 5 * time.Second
-	maxAttempts = 12 // with the pauses of retryAfter: about a day
-	batchSize   = 20
-	// keepSent is how long a sent mail stays, without its body.
-	keepSent = 30 * 24 * time.Hour
-)
-
-func (m *Mailer) run(ctx context.Context) error {
-	if m.cfg.Addr == "" {
-		slog.WarnContext(ctx, "no mail server is configured: mail is kept unsent")
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
-	for {
-		n, err := m.sendDue(ctx)
-		if err != nil && ctx.Err() == nil {
-			slog.WarnContext(ctx, "mail outbox not read", "error", err)
-		}
-		if n == batchSize {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		case <-m.wake:
-		}
-	}
-}
-
-type queued struct {
-	ID        string
-	Recipient string
-	Subject   string
-	Body      string
-	Language  string
-	CreatedAt time.Time
-	Attempts  int
-}
-
-// sendDue takes what is due, by moving its next attempt ahead so that no other
-// replica takes it too, and then sends it outside of the transaction.
-func (m *Mailer) sendDue(ctx context.Context) (int, error) {
-	var due []queued
-	err := m.db.Platform(ctx, "mail outbox", func(ctx context.Context, tx pgx.Tx) (err error) {
-		due, err = tenantdb.TxMany[queued](ctx, tx, `
-			UPDATE mail_outbox SET attempts = attempts + 1, next_at = now() + least(interval '10 s' * 2 ^ attempts, interval '4 h')
-			WHERE id IN (SELECT id FROM mail_outbox WHERE sent_at IS NULL AND next_at <= now() AND attempts < $1
-				ORDER BY next_at LIMIT $2 FOR UPDATE SKIP LOCKED)
-			RETURNING id, recipient, subject, body, language, created_at, attempts`, maxAttempts, batchSize)
-		if err != nil || len(due) > 0 {
-			return err
-		}
-		_, err = tx.Exec(ctx, "DELETE FROM mail_outbox WHERE created_at < now() - $1::interval", keepSent)
+// work sends one mail. Of one that was sent the text is dropped: it holds a link.
+func (m *Mailer) work(ctx context.Context, job *jobs.Job[Mail]) error {
+	if err := m.send(ctx, job.Args); err != nil {
 		return err
-	})
-	if err != nil || len(due) == 0 {
-		return 0, err
 	}
-	failures := m.send(ctx, due)
-	return len(due), m.settle(ctx, due, failures)
-}
-
-// settle notes what became of each mail; the text of a sent one is dropped,
-// since it holds a link.
-func (m *Mailer) settle(ctx context.Context, due []queued, failures map[string]string) error {
-	var sent []string
-	for _, q := range due {
-		if why, failed := failures[q.ID]; failed {
-			slog.WarnContext(ctx, "mail not sent", "mail", q.ID, "attempt", q.Attempts, "error", why)
-		} else {
-			sent = append(sent, q.ID)
-		}
-	}
-	why, _ := json.Marshal(failures) // a map of strings always marshals
-	return m.db.Platform(context.WithoutCancel(ctx), "mail outbox", func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "UPDATE mail_outbox SET sent_at = now(), body = '', error = NULL WHERE id = ANY($1)", sent)
-		if err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, `UPDATE mail_outbox m SET error = left(f.value, 500)
-			FROM jsonb_each_text($1) f WHERE m.id = f.key`, string(why))
-		return err
+	slog.InfoContext(ctx, "mail sent", "mail", job.Args.ID, "attempt", job.Attempt)
+	sent := job.Args
+	sent.Body = ""
+	// The mail server has it, whatever becomes of ctx.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
+	defer cancel()
+	return m.db.Platform(ctx, "mail sent", func(ctx context.Context, tx pgx.Tx) error {
+		return jobs.Complete(ctx, tx, job, sent)
 	})
 }
+
+// noteTimeout bounds noting that a mail was sent.
+const noteTimeout = 5 * time.Second

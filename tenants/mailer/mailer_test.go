@@ -2,12 +2,15 @@ package mailer
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/mail"
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +21,7 @@ import (
 
 	"trunkline/cloud/schema"
 	"trunkline/internal/pg/pgtest"
+	"trunkline/tenants/jobs"
 	"trunkline/tenants/tenantdb"
 )
 
@@ -61,8 +65,21 @@ func TestAValueCannotWriteTheMail(t *testing.T) {
 
 // server is a mail server that answers as told.
 type server struct {
+	net.Listener
+	down   atomic.Bool // turns away whoever comes
 	got    chan string
 	refuse chan error // one answer per mail; empty = accept
+}
+
+// Accept implements net.Listener.
+func (s *server) Accept() (net.Conn, error) {
+	for {
+		conn, err := s.Listener.Accept()
+		if err != nil || !s.down.Load() {
+			return conn, err
+		}
+		conn.Close()
+	}
 }
 
 func (s *server) NewSession(*smtp.Conn) (smtp.Session, error) { return &session{s}, nil }
@@ -87,45 +104,142 @@ func (s *session) Data(r io.Reader) error {
 	return err
 }
 
-func start(t *testing.T) (*Mailer, *server, *tenantdb.DB) {
+// bench is a database, a mail server and a mailer whose jobs do not run yet.
+type bench struct {
+	*server
+	t   *testing.T
+	ctx context.Context // bounds the whole test
+	url string
+	db  *tenantdb.DB
+	m   *Mailer
+}
+
+func open(t *testing.T) *bench {
 	t.Helper()
-	back := &server{got: make(chan string, 100), refuse: make(chan error, 10)}
+	b := silent(t)
+	srv := smtp.NewServer(b.server)
+	done := make(chan struct{})
+	go func() { defer close(done); _ = srv.Serve(b.server) }()
+	t.Cleanup(func() { _ = srv.Close(); <-done })
+	return b
+}
+
+// silent is open, but nobody serves who connects to the mail server.
+func silent(t *testing.T) *bench {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := smtp.NewServer(back)
-	done := make(chan struct{})
-	go func() { defer close(done); _ = srv.Serve(l) }()
-	db, err := tenantdb.Open(t.Context(), pgtest.New(t, schema.Migrate).App)
-	if err != nil {
+	t.Cleanup(func() { l.Close() })
+	b := &bench{server: &server{Listener: l, got: make(chan string, 100), refuse: make(chan error, 10)}, t: t}
+	b.url = pgtest.New(t, schema.Migrate).App
+	var cancel context.CancelFunc
+	b.ctx, cancel = context.WithTimeout(t.Context(), 3*time.Minute)
+	t.Cleanup(cancel)
+	if b.db, err = tenantdb.Open(b.ctx, b.url); err != nil {
 		t.Fatal(err)
 	}
-	m, err := New(db, Config{Addr: l.Addr().String(), From: "Trunkline <no-reply@trunkline.test>"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close(); _ = srv.Close(); <-done })
-	return m, back, db
+	t.Cleanup(b.db.Close)
+	b.m = b.mailer(Config{Addr: l.Addr().String(), From: "Trunkline <no-reply@trunkline.test>"})
+	return b
 }
 
-func queue(t *testing.T, m *Mailer, db *tenantdb.DB, to, language string) {
-	t.Helper()
-	err := db.Platform(t.Context(), "test", func(ctx context.Context, tx pgx.Tx) error {
-		return m.Queue(ctx, tx, to, language, ConfirmSignUp, Params{"company": "蓝天科技", "link": "https://x.example/confirm?token=" + strings.Repeat("a", 90), "code": "123456"})
+func (b *bench) mailer(cfg Config) *Mailer {
+	b.t.Helper()
+	m, err := New(b.db, cfg)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return m
+}
+
+// start has a replica of the cloud send mail.
+func (b *bench) start(m *Mailer) *jobs.Jobs {
+	b.t.Helper()
+	j := jobs.New(b.url, slog.New(slog.DiscardHandler))
+	m.AddJobs(j)
+	if err := j.Start(b.ctx); err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { b.stop(j) })
+	return j
+}
+
+func (b *bench) stop(j *jobs.Jobs) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := j.Stop(ctx); err != nil {
+		b.t.Error(err)
+	}
+}
+
+func (b *bench) queue(to, language string) {
+	b.t.Helper()
+	err := b.db.Platform(b.ctx, "test", func(ctx context.Context, tx pgx.Tx) error {
+		return b.m.Queue(ctx, tx, 0, to, language, ConfirmSignUp,
+			Params{"company": "蓝天科技", "link": "https://x.example/confirm?token=" + strings.Repeat("a", 90), "code": "123456"})
 	})
 	if err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
+}
+
+// next is the next mail that comes.
+func (b *bench) next() string {
+	b.t.Helper()
+	select {
+	case raw := <-b.got:
+		return raw
+	case <-b.ctx.Done():
+		b.t.Fatal("no mail came")
+		return ""
+	}
+}
+
+func (b *bench) rows(sql string, args ...any) (out []string) {
+	b.t.Helper()
+	err := b.db.Platform(b.ctx, "test", func(ctx context.Context, tx pgx.Tx) (err error) {
+		out, err = tenantdb.TxMany[string](ctx, tx, sql, args...)
+		return err
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return out
+}
+
+// until waits for what the database will say of mails, by expression, oldest
+// first; nothing but asking tells.
+func (b *bench) until(expr string, want ...string) {
+	b.t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		got := b.rows("SELECT " + expr + "::text FROM river.river_job WHERE kind = 'mail' ORDER BY id")
+		if slices.Equal(got, want) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-b.ctx.Done():
+			b.t.Fatalf("%s: %v, want %v", expr, got, want)
+		}
+	}
+}
+
+// now has the mails tried now that wait for their next attempt.
+func (b *bench) now() {
+	b.t.Helper()
+	b.rows("UPDATE river.river_job SET state = 'available', scheduled_at = now() WHERE kind = 'mail' AND state = 'retryable' RETURNING kind")
+	b.rows("SELECT pg_notify('river.river_insert', '{\"queue\":\"mail\"}')::text")
 }
 
 func TestMailIsReadable(t *testing.T) {
-	m, back, db := start(t)
-	queue(t, m, db, "ada@x.example", "zh-Hans")
-	if n, err := m.sendDue(t.Context()); n != 1 || err != nil {
-		t.Fatal(n, err)
-	}
-	raw := <-back.got
+	b := open(t)
+	b.start(b.m)
+	b.queue("ada@x.example", "zh-Hans")
+	raw := b.next()
 	for line := range strings.SplitSeq(raw, "\r\n") {
 		if len(line) > 998 || strings.ContainsAny(line, "\r\n") {
 			t.Errorf("a line RFC 5322 does not allow: %q", line)
@@ -143,67 +257,135 @@ func TestMailIsReadable(t *testing.T) {
 	if to, err := mail.ParseAddress(e.Header.Get("To")); err != nil || to.Address != "ada@x.example" {
 		t.Error(to, err)
 	}
-	if n, err := m.sendDue(t.Context()); n != 0 || err != nil {
-		t.Error("sent twice:", n, err)
-	}
-	text, err := platform[string](t, db, "SELECT body FROM mail_outbox")
-	if err != nil || text != "" {
-		t.Errorf("kept a link that was sent: %q, %v", text, err)
-	}
-}
-
-func platform[T any](t *testing.T, db *tenantdb.DB, sql string) (out T, err error) {
-	err = db.Platform(t.Context(), "test", func(ctx context.Context, tx pgx.Tx) (err error) {
-		out, err = tenantdb.TxOne[T](ctx, tx, sql)
-		return err
-	})
-	return out, err
+	b.until("concat_ws(' ', state, args->>'body')", "completed ") // keeps no link that was sent
 }
 
 // One bad address does not keep the others waiting, and is tried again later.
 func TestARefusedMailIsTriedAgain(t *testing.T) {
-	m, back, db := start(t)
-	back.refuse <- &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 2, 1}, Message: "mailbox busy"}
-	queue(t, m, db, "first@x.example", "en")
-	queue(t, m, db, "second@x.example", "en")
-	if n, err := m.sendDue(t.Context()); n != 2 || err != nil {
-		t.Fatal(n, err)
+	b := open(t)
+	b.refuse <- &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 2, 1}, Message: "mailbox busy"}
+	b.queue("first@x.example", "en")
+	b.start(b.m)
+	b.until("concat(state, errors[1]->>'error' LIKE '%mailbox busy%')", "retryablet")
+	b.until("(scheduled_at - attempted_at > interval '8 s')", "true")
+	b.queue("second@x.example", "en")
+	if raw := b.next(); !strings.Contains(raw, "second@x.example") {
+		t.Error(raw)
 	}
-	if len(back.got) != 1 {
-		t.Fatalf("%d mails went out", len(back.got))
+	b.now()
+	if raw := b.next(); !strings.Contains(raw, "first@x.example") {
+		t.Error(raw)
 	}
-	type row struct {
-		Attempts int
-		Error    string
-		NextAt   time.Time
+	b.until("state", "completed", "completed")
+}
+
+// Nobody has that address: trying again would only harm our name. What may be our
+// own set-up's fault is tried again, whatever the server says.
+func TestAnAddressThatDoesNotExist(t *testing.T) {
+	b := open(t)
+	b.refuse <- &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"}
+	b.queue("nobody@x.example", "en")
+	b.start(b.m)
+	b.until("state", "cancelled")
+	b.refuse <- &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "relay access denied"}
+	b.queue("somebody@x.example", "en")
+	b.until("state", "cancelled", "retryable")
+}
+
+// A mail outlasts an outage of the mail server, and a new start of ours within it.
+func TestMailIsSentWhenTheServerIsBack(t *testing.T) {
+	b := open(t)
+	b.down.Store(true)
+	j := b.start(b.m)
+	b.queue("ada@x.example", "en")
+	b.until("concat(state, attempt)", "retryable1")
+	b.now()
+	b.until("concat(state, attempt)", "retryable2")
+	b.stop(j)
+	b.down.Store(false)
+	b.start(b.m)
+	b.now()
+	if raw := b.next(); !strings.Contains(raw, "123456") {
+		t.Error(raw)
 	}
-	r, err := platform[row](t, db, "SELECT attempts, error, next_at FROM mail_outbox WHERE sent_at IS NULL")
-	if err != nil || r.Attempts != 1 || !strings.Contains(r.Error, "mailbox busy") || time.Until(r.NextAt) < 5*time.Second {
-		t.Errorf("%+v, %v", r, err)
-	}
-	if _, err := platform[bool](t, db, "UPDATE mail_outbox SET next_at = now() WHERE sent_at IS NULL RETURNING true"); err != nil {
+	b.until("concat(state, attempt)", "completed3")
+}
+
+// A server that accepts the connection and then says nothing does not hold up a
+// stop, and the attempt does not count.
+func TestASilentServerDoesNotHoldUpAStop(t *testing.T) {
+	b := silent(t)
+	j := b.start(b.m)
+	b.queue("ada@x.example", "en")
+	conn, err := b.Accept()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := m.sendDue(t.Context()); n != 1 || err != nil || len(back.got) != 2 {
-		t.Errorf("%d, %v, %d", n, err, len(back.got))
+	defer conn.Close()
+	b.stop(j)
+	b.until("concat(state, attempt)", "available0")
+}
+
+func TestTwoReplicasSendEachMailOnce(t *testing.T) {
+	const n = 50
+	b := open(t)
+	b.start(b.m)
+	b.start(b.mailer(b.m.cfg))
+	for i := range n {
+		b.queue(fmt.Sprintf("p%d@x.example", i), "en")
+	}
+	want := make([]string, n)
+	for i := range want {
+		want[i] = "completed"
+	}
+	b.until("state", want...)
+	seen := map[string]bool{}
+	for len(b.got) > 0 {
+		e, err := mail.ReadMessage(strings.NewReader(<-b.got))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if to := e.Header.Get("To"); seen[to] {
+			t.Error("sent twice:", to)
+		} else {
+			seen[to] = true
+		}
+	}
+	if len(seen) != n {
+		t.Errorf("%d mails came", len(seen))
 	}
 }
 
-func TestTheLoopSendsWhenWoken(t *testing.T) {
-	m, back, db := start(t)
-	if err := m.Start(t.Context()); err != nil {
-		t.Fatal(err)
+// Without a mail server mail is kept, untried, until there is one.
+func TestWithoutAMailServerMailIsKept(t *testing.T) {
+	b := open(t)
+	cfg := b.m.cfg
+	cfg.Addr = ""
+	j := b.start(b.mailer(cfg))
+	b.queue("ada@x.example", "en")
+	b.until("concat(state, attempt)", "available0")
+	b.stop(j)
+	b.start(b.m)
+	b.next()
+	b.until("concat(state, attempt)", "completed1")
+}
+
+// What the release before has in its outbox is sent once, by one of the two.
+func TestTheOutboxOfTheReleaseBefore(t *testing.T) {
+	b := open(t)
+	b.rows(`INSERT INTO mail_outbox (id, recipient, subject, body, language, created_at, next_at, attempts, sent_at) VALUES
+		('due', 'due@x.example', 's', 'b', 'en', now(), now(), 3, NULL),
+		('being sent', 'later@x.example', 's', 'b', 'en', now(), now() + interval '1 hour', 1, NULL),
+		('given up', 'never@x.example', 's', 'b', 'en', now(), now(), 12, NULL),
+		('sent', 'sent@x.example', 's', '', 'en', now(), now(), 1, now()),
+		('old', 'old@x.example', 's', '', 'en', now() - interval '31 days', now(), 1, now()) RETURNING id`)
+	b.start(b.m)
+	if raw := b.next(); !strings.Contains(raw, "due@x.example") || !strings.Contains(raw, "<due@trunkline.test>") {
+		t.Error(raw)
 	}
-	defer m.Stop(context.Background())
-	queue(t, m, db, "ada@x.example", "en")
-	m.Wake()
-	select {
-	case raw := <-back.got:
-		if !strings.Contains(raw, "123456") {
-			t.Error(raw)
-		}
-	case <-time.After(10 * time.Second):
-		t.Fatal("nothing came")
+	b.until("state", "completed")
+	if left := b.rows("SELECT id FROM mail_outbox ORDER BY id"); !slices.Equal(left, []string{"being sent", "given up", "sent"}) {
+		t.Error(left)
 	}
 }
 

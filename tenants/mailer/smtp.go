@@ -4,17 +4,25 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"mime"
 	"mime/quotedprintable"
 	"net"
 	"net/mail"
 	"net/smtp"
+	"net/textproto"
+	"slices"
 	"strings"
 	"time"
+
+	"trunkline/tenants/jobs"
 )
 
-const sendTimeout = 30 * time.Second
+const (
+	dialTimeout = 30 * time.Second
+	sendTimeout = time.Minute // with dialling
+)
 
 func parseFrom(from string) (*mail.Address, error) {
 	a, err := mail.ParseAddress(from)
@@ -24,67 +32,61 @@ func parseFrom(from string) (*mail.Address, error) {
 	return a, nil
 }
 
-// send sends the mails over one connection and gives the failures by id.
-func (m *Mailer) send(ctx context.Context, due []queued) map[string]string {
-	failures := map[string]string{}
-	client, err := m.connect(ctx)
+// send gives one mail to the mail server. It ends when ctx does.
+func (m *Mailer) send(ctx context.Context, mail Mail) error {
+	d := net.Dialer{Timeout: dialTimeout}
+	conn, err := d.DialContext(ctx, "tcp", m.cfg.Addr)
 	if err != nil {
-		for _, q := range due {
-			failures[q.ID] = err.Error()
-		}
-		return failures
+		return err
 	}
-	defer client.Close()
-	for _, q := range due {
-		if err := m.deliver(client, q); err != nil {
-			failures[q.ID] = err.Error()
-			if client.Reset() != nil {
-				break // the rest is tried again
-			}
-		}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() }) // net/smtp knows no context
+	defer stop()
+	if err := m.converse(conn, mail); err != nil {
+		return errors.Join(ctx.Err(), err)
 	}
-	_ = client.Quit() // what was accepted is accepted
-	return failures
+	return nil
 }
 
-// connect dials the server and encrypts when it offers to. A password is never
-// sent unencrypted, except to this machine.
-func (m *Mailer) connect(ctx context.Context) (*smtp.Client, error) {
+func (m *Mailer) converse(conn net.Conn, mail Mail) error {
+	client, err := m.greet(conn)
+	if err != nil {
+		return err
+	}
+	if err := m.deliver(client, mail); err != nil {
+		return err
+	}
+	_ = client.Quit() // what was accepted is accepted
+	return nil
+}
+
+// greet encrypts when the server offers to. A password is never sent unencrypted,
+// except to this machine.
+func (m *Mailer) greet(conn net.Conn) (*smtp.Client, error) {
 	host, port, err := net.SplitHostPort(m.cfg.Addr)
 	if err != nil {
 		return nil, err
 	}
-	d := net.Dialer{Timeout: sendTimeout}
-	conn, err := d.DialContext(ctx, "tcp", m.cfg.Addr)
-	if err != nil {
-		return nil, err
-	}
-	_ = conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	tlsConfig := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
 	if port == "465" { // implicit TLS, RFC 8314
 		conn = tls.Client(conn, tlsConfig)
 	}
 	c, err := smtp.NewClient(conn, host)
 	if err != nil {
-		conn.Close()
 		return nil, err
 	}
 	if ok, _ := c.Extension("STARTTLS"); ok && port != "465" {
 		if err := c.StartTLS(tlsConfig); err != nil {
-			c.Close()
 			return nil, err
 		}
 	}
-	if m.cfg.User != "" {
-		if err := c.Auth(smtp.PlainAuth("", m.cfg.User, m.cfg.Pass, host)); err != nil {
-			c.Close()
-			return nil, err
-		}
+	if m.cfg.User == "" {
+		return c, nil
 	}
-	return c, nil
+	return c, c.Auth(smtp.PlainAuth("", m.cfg.User, m.cfg.Pass, host))
 }
 
-func (m *Mailer) deliver(c *smtp.Client, q queued) error {
+func (m *Mailer) deliver(c *smtp.Client, q Mail) error {
 	from, err := parseFrom(m.cfg.From)
 	if err != nil {
 		return err
@@ -92,7 +94,9 @@ func (m *Mailer) deliver(c *smtp.Client, q queued) error {
 	if err := c.Mail(from.Address); err != nil {
 		return err
 	}
-	if err := c.Rcpt(q.Recipient); err != nil {
+	if err := c.Rcpt(q.To); noSuchAddress(err) {
+		return jobs.GiveUp(err)
+	} else if err != nil {
 		return err
 	}
 	w, err := c.Data()
@@ -105,13 +109,27 @@ func (m *Mailer) deliver(c *smtp.Client, q queued) error {
 	return w.Close()
 }
 
+// badAddress are the statuses of an address that cannot receive mail (RFC 3463,
+// section 3.2; RFC 7505 for 5.1.10). Any other refusal may be our own set-up's
+// fault, which somebody repairs.
+var badAddress = []string{"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"}
+
+func noSuchAddress(err error) bool {
+	reply, ok := errors.AsType[*textproto.Error](err)
+	if !ok {
+		return false
+	}
+	status, _, _ := strings.Cut(reply.Msg, " ")
+	return slices.Contains(badAddress, status)
+}
+
 // message writes the mail as RFC 5322 wants it: text only, UTF-8.
-func message(from *mail.Address, q queued) []byte {
+func message(from *mail.Address, q Mail) []byte {
 	var b bytes.Buffer
 	_, domain, _ := strings.Cut(from.Address, "@")
 	header := func(k, v string) { fmt.Fprintf(&b, "%s: %s\r\n", k, v) }
 	header("From", from.String())
-	header("To", (&mail.Address{Address: q.Recipient}).String())
+	header("To", (&mail.Address{Address: q.To}).String())
 	header("Subject", mime.QEncoding.Encode("utf-8", q.Subject))
 	header("Date", q.CreatedAt.UTC().Format(time.RFC1123Z))
 	header("Message-ID", "<"+q.ID+"@"+domain+">") // the same at each attempt

@@ -259,7 +259,6 @@ func (s *Service) ResetMemberFactors(ctx context.Context, req *accessv1.ResetMem
 	if err != nil {
 		return nil, err
 	}
-	s.Mail.Wake()
 	for _, t := range changed {
 		if s.MembersChanged != nil {
 			s.MembersChanged(ctx, t)
@@ -284,6 +283,6 @@ func (s *Service) resetFactors(ctx context.Context, tx pgx.Tx, tenant int64, m m
 	if err != nil {
 		return err
 	}
-	return s.Mail.Queue(ctx, tx, m.Email, n.Language, mailer.FactorsReset,
+	return s.Mail.Queue(ctx, tx, tenant, m.Email, n.Language, mailer.FactorsReset,
 		mailer.Params{"company": n.Company, "link": s.Access.Link("/account", "")})
 }

@@ -115,7 +115,6 @@ func (s *Service) InviteMember(ctx context.Context, req *accessv1.InviteMemberRe
 	if err != nil {
 		return nil, err
 	}
-	s.Mail.Wake()
 	return inv.proto(), nil
 }
 
@@ -158,7 +157,7 @@ func (s *Service) mailInvitation(ctx context.Context, tx pgx.Tx, inv invitation,
 	if err != nil {
 		return err
 	}
-	return s.Mail.Queue(ctx, tx, inv.Email, language, mailer.Invitation,
+	return s.Mail.Queue(ctx, tx, inv.TenantID, inv.Email, language, mailer.Invitation,
 		mailer.Params{"company": inv.TenantName, "inviter": name, "link": s.Access.Link("/invitation", secret)})
 }
 

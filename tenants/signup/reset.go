@@ -33,9 +33,8 @@ func (s *Service) RequestPasswordReset(ctx context.Context, req *accessv1.Reques
 		if err := tenants.Audit(ctx, tx, tenants.Entry{Actor: a.ID, Action: "password.reset_requested", Subject: a.ID}); err != nil {
 			return err
 		}
-		return s.Mail.Queue(ctx, tx, a.Email, a.Language, mailer.ResetPassword, mailer.Params{"link": s.Access.Link("/reset", secret)})
+		return s.Mail.Queue(ctx, tx, 0, a.Email, a.Language, mailer.ResetPassword, mailer.Params{"link": s.Access.Link("/reset", secret)})
 	})
-	s.Mail.Wake()
 	return &accessv1.Done{}, err
 }
 
@@ -122,10 +121,9 @@ func (s *Service) ChangeEmail(ctx context.Context, req *accessv1.ChangeEmailRequ
 		if err != nil {
 			return err
 		}
-		return s.Mail.Queue(ctx, tx, email, a.Language, mailer.ConfirmNewEmail,
+		return s.Mail.Queue(ctx, tx, 0, email, a.Language, mailer.ConfirmNewEmail,
 			mailer.Params{"link": s.Access.Link("/confirm-email", secret), "code": code})
 	})
-	s.Mail.Wake()
 	return &accessv1.Done{}, err
 }
 
@@ -160,12 +158,11 @@ func (s *Service) ConfirmEmailChange(ctx context.Context, req *accessv1.ConfirmE
 		if err := tenants.Audit(ctx, tx, e); err != nil {
 			return err
 		}
-		return s.Mail.Queue(ctx, tx, a.Email, a.Language, mailer.EmailChanged, mailer.Params{"email": p.Email})
+		return s.Mail.Queue(ctx, tx, 0, a.Email, a.Language, mailer.EmailChanged, mailer.Params{"email": p.Email})
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.Mail.Wake()
 	for _, tenant := range changed {
 		s.changed(ctx, tenant)
 	}

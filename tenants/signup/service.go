@@ -80,7 +80,7 @@ func (s *Service) SignUp(ctx context.Context, req *accessv1.SignUpRequest) (*acc
 			return err
 		}
 		if known {
-			return s.Mail.Queue(ctx, tx, a.Email, a.Language, mailer.AlreadySignedUp,
+			return s.Mail.Queue(ctx, tx, 0, a.Email, a.Language, mailer.AlreadySignedUp,
 				mailer.Params{"link": s.Access.Link("/sign-in", ""), "reset": s.Access.Link("/forgot", "")})
 		}
 		return s.mailConfirmation(ctx, tx, email, body)
@@ -88,7 +88,6 @@ func (s *Service) SignUp(ctx context.Context, req *accessv1.SignUpRequest) (*acc
 	if err != nil {
 		return nil, err
 	}
-	s.Mail.Wake()
 	return &accessv1.SignUpResponse{Email: email}, nil
 }
 
@@ -97,7 +96,7 @@ func (s *Service) mailConfirmation(ctx context.Context, tx pgx.Tx, email string,
 	if err != nil {
 		return err
 	}
-	return s.Mail.Queue(ctx, tx, email, body.Language, mailer.ConfirmSignUp,
+	return s.Mail.Queue(ctx, tx, 0, email, body.Language, mailer.ConfirmSignUp,
 		mailer.Params{"company": body.Company, "link": s.Access.Link("/confirm", secret), "code": code})
 }
 
@@ -120,7 +119,6 @@ func (s *Service) ResendConfirmation(ctx context.Context, req *accessv1.ResendCo
 		}
 		return s.mailConfirmation(ctx, tx, email, body)
 	})
-	s.Mail.Wake()
 	return &accessv1.Done{}, err
 }
 

@@ -36,26 +36,43 @@ type DB struct {
 }
 
 // Roles the programs act under. The role of the URL logs in and owns nothing;
-// each connection becomes appRole, and platformRole within Platform only.
+// each connection becomes appRole, and platformRole within Platform only. Those
+// of OpenJobs are jobsRole.
 const (
 	appRole      = "trunkline_app"
 	platformRole = "trunkline_platform"
+	jobsRole     = "trunkline_jobs"
 )
+
+// idle is how long a connection nobody uses is kept.
+const idle = 5 * time.Minute
 
 // Open connects to the database; the schema must be there already.
 func Open(ctx context.Context, url string) (*DB, error) {
+	pool, err := open(ctx, url, appRole, func(cfg *pgxpool.Config) { cfg.MaxConns = max(cfg.MaxConns, 16) })
+	if err != nil {
+		return nil, err
+	}
+	return &DB{pool, &glances{at: map[string]time.Time{}}}, nil
+}
+
+// OpenJobs opens connections for tenants/jobs: their role reaches the job runner's
+// tables and no others.
+func OpenJobs(ctx context.Context, url string) (*pgxpool.Pool, error) {
+	return open(ctx, url, jobsRole, func(cfg *pgxpool.Config) { cfg.MaxConns = 6 })
+}
+
+func open(ctx context.Context, url, role string, change func(*pgxpool.Config)) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("database URL: %w", err)
 	}
-	if cfg.MaxConns < 16 {
-		cfg.MaxConns = 16
-	}
-	cfg.MaxConnIdleTime = 5 * time.Minute
+	change(cfg)
+	cfg.MaxConnIdleTime = idle
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	cfg.ConnConfig.RuntimeParams["application_name"] = "trunkline"
 	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.Exec(ctx, "SET ROLE "+appRole)
+		_, err := c.Exec(ctx, "SET ROLE "+role)
 		return err
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
@@ -66,7 +83,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 		pool.Close()
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	return &DB{pool, &glances{at: map[string]time.Time{}}}, nil
+	return pool, nil
 }
 
 // Close waits for the connections in use and closes all.

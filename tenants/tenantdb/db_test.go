@@ -79,6 +79,7 @@ func TestATenantReachesNoSecrets(t *testing.T) {
 	for _, sql := range []string{
 		"SELECT account_id FROM account_secrets", "SELECT last_tenant::text FROM accounts", "SELECT kid FROM token_keys",
 		"SELECT id FROM sessions", "SELECT id FROM promises", "SELECT id FROM mail_outbox",
+		"SELECT args::text FROM river.river_job",
 	} {
 		if got, err := tenantdb.Many[string](t.Context(), db, one, sql); err == nil {
 			t.Errorf("%s: %v", sql, got)
