@@ -40,28 +40,25 @@ func (note) Kind() string { return "note" }
 // bench is a database and what a test needs of it.
 type bench struct {
 	t   *testing.T
-	ctx context.Context // bounds the whole test
-	url string
+	pg  pgtest.Database
 	db  *tenantdb.DB
 	log *lines
 }
 
 func open(t *testing.T) *bench {
 	t.Helper()
-	url := pgtest.New(t, schema.Migrate).App
-	db, err := tenantdb.Open(t.Context(), url)
+	url := pgtest.New(t, schema.Migrate)
+	db, err := tenantdb.Open(t.Context(), url.App)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	t.Cleanup(cancel)
-	return &bench{t, ctx, url, db, &lines{}}
+	return &bench{t, url, db, &lines{}}
 }
 
 // runner is a replica that retries at once and starts its chores without delay.
 func (b *bench) runner(work func(ctx context.Context, job *Job[note]) error) *Jobs {
-	j := New(b.url, slog.New(slog.NewTextHandler(b.log, nil)))
+	j := New(b.pg.App, slog.New(slog.NewTextHandler(b.log, nil)))
 	j.adjust, j.soft = eager, 100*time.Millisecond
 	if work != nil {
 		Add(j, Worker[note]{Work: work})
@@ -104,32 +101,10 @@ func (b *bench) insert(text string, options ...Option) {
 	b.platform(func(ctx context.Context, tx pgx.Tx) error { return Insert(ctx, tx, note{text}, options...) })
 }
 
-// rows gives the value of an expression for each job, oldest first.
-func (b *bench) rows(expr string) (out []string) {
-	b.t.Helper()
-	b.platform(func(ctx context.Context, tx pgx.Tx) (err error) {
-		out, err = tenantdb.TxMany[string](ctx, tx, "SELECT "+expr+"::text FROM river.river_job ORDER BY id")
-		return err
-	})
-	return out
-}
-
-// until waits for what the database will say, for which nothing but asking tells.
+// until waits until an expression has these values for the jobs, oldest first.
 func (b *bench) until(expr string, want ...string) {
 	b.t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		got := b.rows(expr)
-		if fmt.Sprint(got) == fmt.Sprint(want) {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-b.ctx.Done():
-			b.t.Fatalf("%s: %v, want %v", expr, got, want)
-		}
-	}
+	b.pg.Await(b.t, "SELECT "+expr+"::text FROM river.river_job ORDER BY id", want...)
 }
 
 // lines is a log that can be read.
@@ -339,12 +314,12 @@ func TestWhatNoReplicaOpensWaits(t *testing.T) {
 func TestWhatHasNoTenantComesFirst(t *testing.T) {
 	b := open(t)
 	for i := range 3 {
-		b.insert(fmt.Sprint("tenant's ", i), For(3))
+		b.insert(fmt.Sprint("tenant's ", i), In("special"), For(3))
 	}
-	b.insert("nobody's")
+	b.insert("nobody's", In("special"))
 	got := make(chan string, 10)
 	j := b.runner(func(_ context.Context, job *Job[note]) error { got <- job.Args.Text; return nil })
-	j.Queue(river.QueueDefault, 1)
+	j.Queue("special", 1)
 	b.start(j)
 	if first := <-got; first != "nobody's" {
 		t.Errorf("%q came first", first)
@@ -391,7 +366,7 @@ func TestBackoffIsBounded(t *testing.T) {
 // The job's role is no way round the tenants' door.
 func TestTheRunnersConnectionsReachNothingElse(t *testing.T) {
 	b := open(t)
-	pool, err := tenantdb.OpenJobs(t.Context(), b.url)
+	pool, err := tenantdb.OpenJobs(t.Context(), b.pg.App)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -425,7 +400,7 @@ func TestAJobOutlivesItsKilledWorker(t *testing.T) {
 	b := open(t)
 	b.insert("half done")
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), victimURL+"="+b.url)
+	cmd.Env = append(os.Environ(), victimURL+"="+b.pg.App)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -107,11 +107,10 @@ func (s *session) Data(r io.Reader) error {
 // bench is a database, a mail server and a mailer whose jobs do not run yet.
 type bench struct {
 	*server
-	t   *testing.T
-	ctx context.Context // bounds the whole test
-	url string
-	db  *tenantdb.DB
-	m   *Mailer
+	t  *testing.T
+	pg pgtest.Database
+	db *tenantdb.DB
+	m  *Mailer
 }
 
 func open(t *testing.T) *bench {
@@ -133,11 +132,8 @@ func silent(t *testing.T) *bench {
 	}
 	t.Cleanup(func() { l.Close() })
 	b := &bench{server: &server{Listener: l, got: make(chan string, 100), refuse: make(chan error, 10)}, t: t}
-	b.url = pgtest.New(t, schema.Migrate).App
-	var cancel context.CancelFunc
-	b.ctx, cancel = context.WithTimeout(t.Context(), 3*time.Minute)
-	t.Cleanup(cancel)
-	if b.db, err = tenantdb.Open(b.ctx, b.url); err != nil {
+	b.pg = pgtest.New(t, schema.Migrate)
+	if b.db, err = tenantdb.Open(t.Context(), b.pg.App); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.db.Close)
@@ -157,9 +153,9 @@ func (b *bench) mailer(cfg Config) *Mailer {
 // start has a replica of the cloud send mail.
 func (b *bench) start(m *Mailer) *jobs.Jobs {
 	b.t.Helper()
-	j := jobs.New(b.url, slog.New(slog.DiscardHandler))
+	j := jobs.New(b.pg.App, slog.New(slog.DiscardHandler))
 	m.AddJobs(j)
-	if err := j.Start(b.ctx); err != nil {
+	if err := j.Start(b.t.Context()); err != nil {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() { b.stop(j) })
@@ -176,7 +172,7 @@ func (b *bench) stop(j *jobs.Jobs) {
 
 func (b *bench) queue(to, language string) {
 	b.t.Helper()
-	err := b.db.Platform(b.ctx, "test", func(ctx context.Context, tx pgx.Tx) error {
+	err := b.db.Platform(b.t.Context(), "test", func(ctx context.Context, tx pgx.Tx) error {
 		return b.m.Queue(ctx, tx, 0, to, language, ConfirmSignUp,
 			Params{"company": "蓝天科技", "link": "https://x.example/confirm?token=" + strings.Repeat("a", 90), "code": "123456"})
 	})
@@ -191,48 +187,23 @@ func (b *bench) next() string {
 	select {
 	case raw := <-b.got:
 		return raw
-	case <-b.ctx.Done():
+	case <-time.After(3 * time.Minute):
 		b.t.Fatal("no mail came")
 		return ""
 	}
 }
 
-func (b *bench) rows(sql string, args ...any) (out []string) {
-	b.t.Helper()
-	err := b.db.Platform(b.ctx, "test", func(ctx context.Context, tx pgx.Tx) (err error) {
-		out, err = tenantdb.TxMany[string](ctx, tx, sql, args...)
-		return err
-	})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return out
-}
-
-// until waits for what the database will say of mails, by expression, oldest
-// first; nothing but asking tells.
+// until waits until an expression has these values for the mails, oldest first.
 func (b *bench) until(expr string, want ...string) {
 	b.t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		got := b.rows("SELECT " + expr + "::text FROM river.river_job WHERE kind = 'mail' ORDER BY id")
-		if slices.Equal(got, want) {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-b.ctx.Done():
-			b.t.Fatalf("%s: %v, want %v", expr, got, want)
-		}
-	}
+	b.pg.Await(b.t, "SELECT "+expr+"::text FROM river.river_job WHERE kind = 'mail' ORDER BY id", want...)
 }
 
 // now has the mails tried now that wait for their next attempt.
 func (b *bench) now() {
 	b.t.Helper()
-	b.rows("UPDATE river.river_job SET state = 'available', scheduled_at = now() WHERE kind = 'mail' AND state = 'retryable' RETURNING kind")
-	b.rows("SELECT pg_notify('river.river_insert', '{\"queue\":\"mail\"}')::text")
+	b.pg.Rows(b.t, "UPDATE river.river_job SET state = 'available', scheduled_at = now() WHERE kind = 'mail' AND state = 'retryable' RETURNING kind")
+	b.pg.Rows(b.t, "SELECT pg_notify('river.river_insert', '{\"queue\":\"mail\"}')::text")
 }
 
 func TestMailIsReadable(t *testing.T) {
@@ -373,7 +344,7 @@ func TestWithoutAMailServerMailIsKept(t *testing.T) {
 // What the release before has in its outbox is sent once, by one of the two.
 func TestTheOutboxOfTheReleaseBefore(t *testing.T) {
 	b := open(t)
-	b.rows(`INSERT INTO mail_outbox (id, recipient, subject, body, language, created_at, next_at, attempts, sent_at) VALUES
+	b.pg.Rows(t, `INSERT INTO mail_outbox (id, recipient, subject, body, language, created_at, next_at, attempts, sent_at) VALUES
 		('due', 'due@x.example', 's', 'b', 'en', now(), now(), 3, NULL),
 		('being sent', 'later@x.example', 's', 'b', 'en', now(), now() + interval '1 hour', 1, NULL),
 		('given up', 'never@x.example', 's', 'b', 'en', now(), now(), 12, NULL),
@@ -384,7 +355,7 @@ func TestTheOutboxOfTheReleaseBefore(t *testing.T) {
 		t.Error(raw)
 	}
 	b.until("state", "completed")
-	if left := b.rows("SELECT id FROM mail_outbox ORDER BY id"); !slices.Equal(left, []string{"being sent", "given up", "sent"}) {
+	if left := b.pg.Rows(b.t, "SELECT id FROM mail_outbox ORDER BY id"); !slices.Equal(left, []string{"being sent", "given up", "sent"}) {
 		t.Error(left)
 	}
 }
