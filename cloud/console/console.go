@@ -60,7 +60,7 @@ type Config struct {
 // Service implements ConsoleService.
 type Service struct{ Config }
 
-// New makes the service; run Loop beside it.
+// New makes the service; run Loop beside it, and the jobs of AddJobs.
 func New(cfg Config) *Service { return &Service{cfg} }
 
 // deleteGrace is how long a removed tenant can still be brought back.

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"trunkline/tenants"
+	"trunkline/tenants/jobs"
 	"trunkline/tenants/tenantdb"
 )
 
@@ -19,16 +20,12 @@ import (
 const dueEvery = 10 * time.Second
 
 // Loop does what has become due until ctx ends: suspensions whose grace has
-// passed, tenants to erase. Replicas may all run it.
+// passed at once, tenants to erase as jobs. Replicas may all run it.
 func (s *Service) Loop(ctx context.Context) error {
 	tick := time.NewTicker(dueEvery)
 	defer tick.Stop()
-	var erased int64 // the last tenant tried
 	for {
-		errSuspend := s.suspendDue(ctx)
-		last, errErase := s.eraseDue(ctx, erased)
-		erased = last
-		if err := errors.Join(errSuspend, errErase); err != nil && ctx.Err() == nil {
+		if err := errors.Join(s.suspendDue(ctx), s.eraseDue(ctx)); err != nil && ctx.Err() == nil {
 			slog.ErrorContext(ctx, "console: what is due", "error", err)
 		}
 		select {
@@ -63,30 +60,38 @@ func (s *Service) suspendDue(ctx context.Context) error {
 	return nil
 }
 
-// eraseBatch bounds what one round erases, so that suspensions do not wait for it.
-const eraseBatch = 10
+// erasure is the job of erasing one tenant: one that fails keeps no other waiting.
+type erasure struct {
+	Tenant int64 `json:"tenant"`
+}
 
-// eraseDue tries the next tenants after the one tried last, and from the first
-// again after the last of them: one that fails does not keep others waiting.
-func (s *Service) eraseDue(ctx context.Context, after int64) (last int64, err error) {
-	var due []int64
-	err = s.DB.Platform(ctx, "console: removals due", func(ctx context.Context, tx pgx.Tx) (err error) {
-		due, err = tenantdb.TxMany[int64](ctx, tx, `SELECT tenant_id FROM tenants
-			WHERE delete_at <= now() AND tenant_id > $1 ORDER BY tenant_id LIMIT $2`, after, eraseBatch)
+// Kind implements jobs.Args.
+func (erasure) Kind() string { return "tenant_erasure" }
+
+// eraseLimit bounds one attempt. One that is cut short is made again and goes on
+// with what is left.
+const eraseLimit = 15 * time.Minute
+
+// AddJobs has tenants erased whose time has come.
+func (s *Service) AddJobs(j *jobs.Jobs) {
+	jobs.Add(j, jobs.Worker[erasure]{Limit: eraseLimit, Work: func(ctx context.Context, job *jobs.Job[erasure]) error {
+		return s.erase(ctx, job.Args.Tenant)
+	}})
+}
+
+// eraseBatch bounds one look; far more than are ever due.
+const eraseBatch = 1000
+
+func (s *Service) eraseDue(ctx context.Context) error {
+	return s.DB.Platform(ctx, "console: removals due", func(ctx context.Context, tx pgx.Tx) error {
+		due, err := tenantdb.TxMany[int64](ctx, tx, "SELECT tenant_id FROM tenants WHERE delete_at <= now() ORDER BY delete_at LIMIT $1", eraseBatch)
+		for _, id := range due {
+			if err == nil {
+				err = jobs.Insert(ctx, tx, erasure{id}, jobs.For(id), jobs.Once())
+			}
+		}
 		return err
 	})
-	if err != nil {
-		return after, err
-	}
-	for _, id := range due {
-		if e := s.erase(ctx, id); e != nil {
-			err = errors.Join(err, fmt.Errorf("tenant %d: %w", id, e))
-		}
-	}
-	if len(due) < eraseBatch {
-		return 0, err
-	}
-	return due[len(due)-1], err
 }
 
 // erase removes a tenant for good: what features keep elsewhere first, so that a
@@ -111,6 +116,9 @@ func (s *Service) erase(ctx context.Context, id int64) error {
 		}
 		accounts, err := tenantdb.TxMany[string](ctx, tx, "SELECT account_id FROM memberships WHERE tenant_id = $1", id)
 		if err != nil {
+			return err
+		}
+		if err := jobs.Forget(ctx, tx, id); err != nil {
 			return err
 		}
 		if err := eraseRows(ctx, tx, id); err != nil {

@@ -147,6 +147,7 @@ func (a *applied) failOn(kind string, err error) {
 type cloud struct {
 	*Service
 	t        *testing.T
+	pg       pgtest.Database
 	registry *register
 	applied  *applied
 	url      string
@@ -171,7 +172,7 @@ func newCloud(t *testing.T) *cloud {
 		t.Fatal(err)
 	}
 	c := &cloud{
-		t: t, applied: &applied{},
+		t: t, pg: urls, applied: &applied{},
 		registry: &register{serves: map[string][]int64{}, left: map[string]time.Time{}, names: map[string]string{"site-1": "One"}},
 	}
 	c.Service = New(Config{

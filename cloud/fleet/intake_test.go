@@ -1,8 +1,10 @@
 package fleet
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"trunkline/internal/chain"
 	"trunkline/internal/fault"
 	edgev1 "trunkline/proto/gen/trunkline/edge/v1"
+	"trunkline/tenants/jobs"
 )
 
 // facts makes a chain of n facts of a kind with bodies "1", "2" ...
@@ -131,6 +134,30 @@ func TestAFactThatFailsGoesToQuarantine(t *testing.T) {
 	}
 	if n := c.count(tenant, "quarantine WHERE attempts = 2"); n != 1 {
 		t.Error("the one that still fails must stay")
+	}
+}
+
+// What was held is tried again by itself when its time has come.
+func TestQuarantineIsTriedAgain(t *testing.T) {
+	c := newCloud(t)
+	tenant := c.tenant("one")
+	c.applied.failOn("bad", errors.New("no such queue"))
+	c.mustPush(tenant, 1, facts(tenant, 1, 2, "good", "bad"), 2)
+	c.applied.failOn("", nil)
+	c.pg.Rows(t, "UPDATE quarantine SET last_at = last_at - interval '1 minute' RETURNING site_id")
+	j := jobs.New(c.pg.App, slog.New(slog.DiscardHandler))
+	c.AddJobs(j)
+	if err := j.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := j.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	c.pg.Await(t, "SELECT count(*)::text FROM quarantine", "0")
+	if n := c.count(tenant, "audit WHERE actor = 'site-1'"); n != 2 {
+		t.Errorf("%d facts had an effect", n)
 	}
 }
 

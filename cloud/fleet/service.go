@@ -142,7 +142,6 @@ func New(cfg Config) *Service {
 	s.inbox = NewInbox(cfg.DB, cfg.Registry)
 	s.watchers = newWatchers(s)
 	s.parts.Add("config watchers", s.watchers)
-	s.parts.Add("fleet janitor", life.Loop("fleet janitor", s.tidy))
 	return s
 }
 

@@ -7,43 +7,39 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	edgev1 "trunkline/proto/gen/trunkline/edge/v1"
+	"trunkline/tenants/jobs"
 	"trunkline/tenants/tenantdb"
 )
 
 const (
-	tidyEvery = time.Minute
-	retryPage = 200
+	tidyEvery  = time.Minute
+	retryPage  = 200
+	retryLimit = 5 * time.Minute
 )
 
-// tidy removes what has served its time and tries quarantined facts again, which
-// a newer version of an applier may take. Replicas take turns.
-func (s *Service) tidy(ctx context.Context) error {
-	tick := time.NewTicker(tidyEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "fleet not tidied", "error", err)
-		}
-		if err := s.retryAll(ctx); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "quarantine not tried again", "error", err)
-		}
-	}
+// AddJobs removes what has served its time and tries quarantined facts again,
+// which a newer version of an applier may take.
+func (s *Service) AddJobs(j *jobs.Jobs) {
+	jobs.Add(j, jobs.Worker[quarantineRetry]{Limit: retryLimit, Work: func(ctx context.Context, job *jobs.Job[quarantineRetry]) error {
+		_, err := s.RetryQuarantine(ctx, job.Args.Tenant)
+		return err
+	}})
+	j.Every(tidyEvery, "inbox_sweep", time.Minute, s.sweep)
+	j.Every(tidyEvery, "quarantine_due", time.Minute, s.retryDue)
 }
+
+// quarantineRetry is the job of trying one tenant's quarantined facts again.
+type quarantineRetry struct {
+	Tenant int64 `json:"tenant"`
+}
+
+// Kind implements jobs.Args.
+func (quarantineRetry) Kind() string { return "quarantine_retry" }
 
 func (s *Service) sweep(ctx context.Context) error {
 	return s.db.Platform(ctx, "fleet: remove what has expired", func(ctx context.Context, tx pgx.Tx) error {
-		mine, err := tenantdb.TxOne[bool](ctx, tx, "SELECT pg_try_advisory_xact_lock(7370103)")
-		if err != nil || !mine {
-			return err
-		}
-		batch := &pgx.Batch{}
-		batch.Queue("DELETE FROM inbox WHERE expires_at < now() - interval '1 day' OR acked_at < now() - interval '1 day'")
-		return tx.SendBatch(ctx, batch).Close()
+		_, err := tx.Exec(ctx, "DELETE FROM inbox WHERE expires_at < now() - interval '1 day' OR acked_at < now() - interval '1 day'")
+		return err
 	})
 }
 
@@ -52,19 +48,16 @@ func (s *Service) sweep(ctx context.Context) error {
 const due = `SELECT DISTINCT tenant_id FROM quarantine WHERE retry
 	AND last_at < now() - least(interval '1 minute' * power(2, least(attempts, 11) - 1), interval '1 day') LIMIT 100`
 
-func (s *Service) retryAll(ctx context.Context) error {
-	var list []int64
-	err := s.db.Platform(ctx, "fleet: find quarantined facts", func(ctx context.Context, tx pgx.Tx) (err error) {
-		list, err = tenantdb.TxMany[int64](ctx, tx, due)
+func (s *Service) retryDue(ctx context.Context) error {
+	return s.db.Platform(ctx, "fleet: find quarantined facts", func(ctx context.Context, tx pgx.Tx) error {
+		list, err := tenantdb.TxMany[int64](ctx, tx, due)
+		for _, tenant := range list {
+			if err == nil {
+				err = jobs.Insert(ctx, tx, quarantineRetry{tenant}, jobs.For(tenant), jobs.Once())
+			}
+		}
 		return err
 	})
-	for _, tenant := range list {
-		if err != nil {
-			return err
-		}
-		_, err = s.RetryQuarantine(ctx, tenant)
-	}
-	return err
 }
 
 type heldFact struct {

@@ -8,7 +8,6 @@ import (
 
 	"trunkline/internal/fault"
 	"trunkline/internal/grant"
-	"trunkline/internal/life"
 	"trunkline/internal/rpcx"
 	accessv1connect "trunkline/proto/gen/trunkline/access/v1/accessv1connect"
 	"trunkline/tenants"
@@ -77,7 +76,6 @@ func (s *Server) mountAccess(context.Context) (err error) {
 	}
 	s.web.Handle(accessv1connect.NewAccessServiceHandler(svc, s.options()...))
 	s.background.Add("revocations", a.revoked)
-	s.background.Add("sweep of sessions", life.Loop("sweep of sessions", a.sessions.Sweep))
 	return nil
 }
 

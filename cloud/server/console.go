@@ -14,11 +14,12 @@ type consoleParts struct {
 	fleet   console.Fleet
 	calls   console.Calls
 	erasers []console.Eraser
+	service *console.Service
 }
 
 func (s *Server) mountConsole(context.Context) error {
 	c := &s.features.console
-	svc := console.New(console.Config{
+	c.service = console.New(console.Config{
 		DB: s.db, Sessions: s.features.access.sessions,
 		Fleet:   func() console.Fleet { return c.fleet },
 		Calls:   func() console.Calls { return c.calls },
@@ -29,7 +30,7 @@ func (s *Server) mountConsole(context.Context) error {
 			}
 		},
 	})
-	s.web.Handle(cloudv1connect.NewConsoleServiceHandler(svc, s.options()...))
-	s.background.Add("console", life.Loop("console", svc.Loop))
+	s.web.Handle(cloudv1connect.NewConsoleServiceHandler(c.service, s.options()...))
+	s.background.Add("console", life.Loop("console", c.service.Loop))
 	return nil
 }

@@ -215,24 +215,20 @@ func TestRemovalIsFinalAfterTheGrace(t *testing.T) {
 	wantFault(t, remove("acme"), fault.Conflict, "fault.console.deleting")
 
 	h.exe("UPDATE tenants SET delete_at = now() - interval '1 second'")
-	erased := make(chan int64, 1)
-	svc := console.New(console.Config{
-		DB: h.Server.db, Fleet: func() console.Fleet { return nil }, Calls: func() console.Calls { return nil },
-		Changed: func(_ context.Context, id int64) { erased <- id },
-	})
+	h.exe("INSERT INTO river.river_job (kind, args, metadata, queue, max_attempts) VALUES ('mail', '{}', jsonb_build_object('tenant', $1::bigint), 'closed', 1)", owner.tenant())
+	svc := console.New(console.Config{DB: h.Server.db})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() { done <- svc.Loop(ctx) }()
-	if id := <-erased; id != owner.tenant() {
-		t.Error(id)
-	}
+	go func() { done <- svc.Loop(ctx) }() // the harness's server may be before it
+	h.db.Await(t, "SELECT slug FROM tenants WHERE slug = 'acme'")
 	cancel()
 	<-done
-	var rows, accounts int
+	var rows, accounts, mails int
 	h.row("SELECT count(*) FROM memberships", &rows)
 	h.row("SELECT count(*) FROM accounts WHERE NOT platform_admin", &accounts)
-	if rows != 0 || accounts != 0 {
-		t.Errorf("%d memberships and %d accounts are left", rows, accounts)
+	h.row("SELECT count(*) FROM river.river_job WHERE queue = 'closed'", &mails)
+	if rows != 0 || accounts != 0 || mails != 0 {
+		t.Errorf("%d memberships, %d accounts and %d mails are left", rows, accounts, mails)
 	}
 	audit, err := staff.console().ListAudit(t.Context(), &cloudv1.ListAuditRequest{})
 	if err != nil || !slices.ContainsFunc(audit.Entries, func(e *cloudv1.AuditEntry) bool { return e.Action == "tenant.erased" && e.Subject == "acme" }) {

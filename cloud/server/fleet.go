@@ -20,6 +20,7 @@ type fleetParts struct {
 	inbox     *fleet.Inbox // work down, for any feature
 	keys      *fleet.Keys  // opens recordings
 	relay     *turn.Server
+	service   *fleet.Service
 
 	// appliers take facts besides calls and reports.
 	appliers []fleet.Applier
@@ -46,6 +47,7 @@ func (s *Server) mountFleet(context.Context) error {
 	s.nodeTLS = f.authority.NodeTLS(svc.CheckCertificate)
 	s.web.Handle(join.WellKnown, svc.Discovery())
 	s.background.Add("fleet", svc)
+	f.service = svc
 	return nil
 }
 

@@ -12,6 +12,9 @@ import (
 func (s *Server) mountJobs(context.Context) error {
 	j := jobs.New(s.databaseURL, s.log)
 	s.features.access.mail.AddJobs(j)
+	s.features.access.sessions.AddJobs(j)
+	s.features.console.service.AddJobs(j)
+	s.features.fleet.service.AddJobs(j)
 	s.background.Add("jobs", j)
 	return nil
 }

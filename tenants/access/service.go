@@ -2,7 +2,6 @@ package access
 
 import (
 	"context"
-	"log/slog"
 	"net"
 	"net/url"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"trunkline/internal/fault"
 	"trunkline/internal/seal"
 	"trunkline/tenants"
+	"trunkline/tenants/jobs"
 	"trunkline/tenants/mailer"
 	"trunkline/tenants/tenantdb"
 )
@@ -87,19 +87,5 @@ var (
 // sweepEvery is how often what has run out is removed.
 const sweepEvery = 10 * time.Minute
 
-// Sweep removes what has run out, every ten minutes until ctx ends. For a loop
-// of the program; replicas may all run it.
-func (s *Service) Sweep(ctx context.Context) error {
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
-	for {
-		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			slog.ErrorContext(ctx, "access: what has run out stays", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
-}
+// AddJobs has what has run out removed.
+func (s *Service) AddJobs(j *jobs.Jobs) { j.Every(sweepEvery, "access_sweep", time.Minute, s.sweep) }

@@ -20,6 +20,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -36,6 +37,8 @@ import (
 const (
 	// riverSchema is where River's tables are.
 	riverSchema = "river"
+	// tenantsQueue is apart, so that long work for tenants holds up no round.
+	tenantsQueue = "tenants"
 	// attempts are made until a job is given up: with the pauses of backoff about
 	// four days, as long as RFC 5321 (section 4.5.4.1) has a mail tried.
 	attempts = 200
@@ -105,10 +108,11 @@ type Option func(*river.InsertOpts)
 func In(queue string) Option { return func(o *river.InsertOpts) { o.Queue = queue } }
 
 // For names the tenant on whose account it is done. Such a job stands behind those
-// that are nobody's in its queue, is logged with its tenant and goes with it.
+// that are nobody's in its queue, is logged with its tenant and goes with it. The
+// queue is that of tenants unless In says another.
 func For(tenant int64) Option {
 	return func(o *river.InsertOpts) {
-		o.Priority = 2
+		o.Queue, o.Priority = cmp.Or(o.Queue, tenantsQueue), 2
 		o.Metadata = []byte(ofTenant(tenant))
 	}
 }

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// perReplica is how many jobs of the default queue one replica does at a time.
+	// perReplica is how many jobs of each of its own queues a replica does at a time.
 	perReplica = 4
 	// limit bounds one attempt of a worker that names none.
 	limit = time.Minute
@@ -63,7 +63,7 @@ type pool interface {
 func New(url string, log *slog.Logger) *Jobs {
 	return &Jobs{
 		url: url, log: log, workers: river.NewWorkers(),
-		queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: perReplica}},
+		queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: perReplica}, tenantsQueue: {MaxWorkers: perReplica}},
 		soft:   softStop, adjust: func(*river.Config) {},
 	}
 }
