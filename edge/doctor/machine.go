@@ -189,10 +189,10 @@ func diskSpace(_ context.Context, p *patient) []Finding {
 	text := fmt.Sprintf("%.1f GB (%.0f %%) of the disk of %s are free.", float64(free)/1e9, percent, p.Dir)
 	fix := "Free some space: recordings that are not uploaded yet wait here, so look at the connection to the cloud too."
 	switch {
-	case percent < 10:
-		return []Finding{failed(text+" Below 10 % the node hands leadership over.", fix)}
 	case percent < 20:
-		return []Finding{warning(text+" Below 20 % nothing is recorded.", fix)}
+		return []Finding{failed(text+" Below 20 % nothing is recorded.", fix)}
+	case percent < 25:
+		return []Finding{warning(text+" Below 20 % nothing will be recorded.", fix)}
 	default:
 		return []Finding{ok("%s", text)}
 	}

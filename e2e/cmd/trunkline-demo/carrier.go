@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"trunkline/e2e/carrier"
@@ -106,6 +108,9 @@ func (d *demo) control(ctx context.Context) (func(), error) {
 // trunkline-demo carrier [from [to [keys]]].
 func carrierCommand(ctx context.Context, args []string) error {
 	want := []string{"+4930123456", demoNumber, "1"}
+	if len(args) > len(want) || slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "-") }) {
+		return fmt.Errorf("usage: trunkline-demo carrier [FROM [TO [KEYS]]], of themselves %s", strings.Join(want, " "))
+	}
 	copy(want, args)
 	client := &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
