@@ -225,7 +225,7 @@ func (w *world) checkScope(t *testing.T, p accessv1.Permission, f fixture) {
 	case platform:
 		fits = p == accessv1.Permission_PERMISSION_PLATFORM
 	case names, own:
-		fits = p > accessv1.Permission_PERMISSION_ACCOUNT && p < accessv1.Permission_PERMISSION_PLATFORM
+		fits = p > accessv1.Permission_PERMISSION_ACCOUNT && p != accessv1.Permission_PERMISSION_PLATFORM
 	}
 	if !fits {
 		t.Fatalf("a fixture of scope %q for %s (a public one needs its reason)", f.scope, p)
