@@ -1,8 +1,7 @@
 import { Trans, useLingui } from '@lingui/react/macro'
 import { callAddress } from '@/api'
 import type { QueueReportResponse } from '@/api/gen/trunkline/cloud/v1/calls_pb'
-import { Columns, formatDuration, StatTile } from '@/ui'
-import { Definition } from './definition'
+import { Columns, Definition, formatDuration, queueFigures, StatTile } from '@/ui'
 import { length, percent } from './figures'
 
 interface Props {
@@ -19,6 +18,7 @@ export function Tiles({ report, period, queues, sites }: Props) {
   const figures = report.total
   if (!figures) return null
   const { serviceLevelS: seconds, serviceLevelTargetPct: target, shortAbandonS: short } = report
+  const means = queueFigures(seconds, short)
   const level = percent(figures.serviceLevelPm)
   const abandonment = percent(figures.abandonmentPm)
   const one = new Intl.NumberFormat(i18n.locale, { maximumFractionDigits: 1 })
@@ -42,10 +42,7 @@ export function Tiles({ report, period, queues, sites }: Props) {
         }
         action={
           <Definition name={t`Service level`} calls={calls({ level: true })}>
-            <Trans>
-              Calls answered within {seconds} seconds of waiting, of all that were offered. Those who gave up within {short} seconds
-              do not count.
-            </Trans>
+            {means.level}
           </Definition>
         }
       />
@@ -54,7 +51,7 @@ export function Tiles({ report, period, queues, sites }: Props) {
         value={count(figures.offered)}
         action={
           <Definition name={t`Offered`} calls={calls()}>
-            <Trans>Calls that began to wait in a queue in this period.</Trans>
+            {means.offered}
           </Definition>
         }
       />
@@ -64,7 +61,7 @@ export function Tiles({ report, period, queues, sites }: Props) {
         note={<Trans>{count(figures.answeredInLevel)} in time</Trans>}
         action={
           <Definition name={t`Answered`} calls={calls({ outcomes: ['answered'] })}>
-            <Trans>Of the offered calls, those that were connected to an agent.</Trans>
+            {means.answered}
           </Definition>
         }
       />
@@ -74,7 +71,7 @@ export function Tiles({ report, period, queues, sites }: Props) {
         note={abandonment === undefined ? undefined : <Trans>{one.format(abandonment)} % of the offered</Trans>}
         action={
           <Definition name={t`Abandoned`} calls={calls({ outcomes: ['abandoned'] })}>
-            <Trans>Callers who hung up while they waited, after {short} seconds or more.</Trans>
+            {means.abandoned}
           </Definition>
         }
       />
@@ -83,7 +80,7 @@ export function Tiles({ report, period, queues, sites }: Props) {
         value={count(figures.abandonedShort)}
         action={
           <Definition name={t`Abandoned early`} calls={calls({ outcomes: ['abandoned_short'] })}>
-            <Trans>Callers who hung up within {short} seconds: mostly wrong numbers. No rate counts them.</Trans>
+            {means.abandonedShort}
           </Definition>
         }
       />

@@ -34,7 +34,7 @@ describe('the floor', () => {
     const longer = [{ queueId: 'q1', queueName: 'Support', waiting: 1, longestSince: timestampFromMs(now - 90_000), answered: 1 }]
     const { queues, agents } = view([site('North'), site('South', { queues: longer })])
     expect(queues).toMatchObject([
-      { name: 'Support', waiting: 3, longestSince: now - 90_000, answered: 10, inLevel: 8, stale: false, without: [] },
+      { name: 'Support', waiting: 3, longestSince: now - 90_000, answered: 10, inLevel: 8, stale: false, without: [], only: [] },
     ])
     expect(agents.map(({ name, state }) => [name, state])).toEqual([
       ['Ada of North', 'talking'],
@@ -47,7 +47,7 @@ describe('the floor', () => {
     ['silent', { at: timestampFromMs(now - 11_000) }],
   ])('leaves out and names a site that is %s', (_, more) => {
     const { queues, sites, agents } = view([site('North'), site('South', more)])
-    expect(queues[0]).toMatchObject({ waiting: 2, stale: false, without: ['South'] })
+    expect(queues[0]).toMatchObject({ waiting: 2, stale: false, without: ['South'], only: ['North'] })
     expect(sites.find(({ name }) => name === 'South')?.stale).toBe(true)
     expect(byState(agents).talking).toBe(1)
   })

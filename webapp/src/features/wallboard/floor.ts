@@ -24,6 +24,8 @@ export interface QueueTile {
   stale: boolean
   /** Sites that serve the queue but are not counted in. */
   without: string[]
+  /** Ids of the sites counted in, where some are not; empty is all. */
+  only: string[]
 }
 
 export interface AgentLine {
@@ -113,6 +115,7 @@ function tile(id: string, sites: { site: FloorSite; line: SiteLine }[]): QueueTi
     at: Math.min(...counted.map(({ line }) => line.at)),
     stale: fresh.length === 0,
     without: fresh.length === 0 ? [] : all.filter(({ line }) => line.stale).map(({ line }) => line.name),
+    only: counted.length < all.length ? counted.map(({ line }) => line.id) : [],
   }
 }
 

@@ -1,3 +1,4 @@
+import { useQuery } from '@connectrpc/connect-query'
 import { Trans, useLingui } from '@lingui/react/macro'
 import { Button } from '@mantine/core'
 import { IconLayoutDashboard, IconMaximize } from '@tabler/icons-react'
@@ -5,6 +6,7 @@ import { Link } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
 import { may, useMe, useStream } from '@/api'
 import { LiveService } from '@/api/gen/trunkline/cloud/v1/calls_pb'
+import { RoutingService } from '@/api/gen/trunkline/cloud/v1/routing_pb'
 import { millis } from '@/api/time'
 import { paths } from '@/app/paths'
 import {
@@ -14,8 +16,10 @@ import {
   formatDuration,
   Notice,
   Page,
+  periodOf,
   Skeleton,
   StatusBadge,
+  thisZone,
   toneIcon,
   toneStyle,
   useNow,
@@ -23,7 +27,7 @@ import {
 import { AgentPanel } from './agent-panel'
 import { Agents } from './agents'
 import { type AgentLine, byState, floorView, type SiteLine, shownStates, staleAfter } from './floor'
-import { type Goal, Tile } from './tile'
+import { type Day, type Goal, Tile } from './tile'
 import { Today } from './today'
 import classes from './wallboard.module.css'
 
@@ -52,6 +56,11 @@ export function WallboardPage() {
   const view = floorView(latest, now + offset, heard)
   const fresh = view.sites.filter(({ stale }) => !stale).length
   const goal: Goal = { seconds: latest?.serviceLevelS ?? 0, percent: latest?.serviceLevelTargetPct ?? 0 }
+  const settings = useQuery(RoutingService.method.getSettings, {}, { staleTime: 300_000 })
+  const day: Day | undefined = settings.data && {
+    period: periodOf({}, settings.data.timeZone || thisZone(), now + offset),
+    shortSeconds: settings.data.shortAbandonS,
+  }
   const sitesTone = fresh === view.sites.length ? 'ready' : fresh === 0 ? 'breach' : 'warning'
   const SitesIcon = toneIcon(sitesTone)
   const sites = (
@@ -103,7 +112,7 @@ export function WallboardPage() {
               <div className={classes.queues}>
                 <div className={classes.tiles}>
                   {view.queues.map((tile) => (
-                    <Tile key={tile.id} tile={tile} goal={goal} now={now + offset} onOpen={() => void openAgents()} />
+                    <Tile key={tile.id} tile={tile} goal={goal} day={day} now={now + offset} onAgents={() => void openAgents()} />
                   ))}
                 </div>
                 <Today goal={goal} />

@@ -1,5 +1,9 @@
 import { Trans, useLingui } from '@lingui/react/macro'
-import { formatDuration, type Tone, toneIcon, toneStyle } from '@/ui'
+import { ActionIcon } from '@mantine/core'
+import { IconUsers } from '@tabler/icons-react'
+import type { ReactNode } from 'react'
+import { type CallAddress, callAddress } from '@/api'
+import { Definition, formatDuration, type Period, queueFigures, type Tone, toneIcon, toneStyle } from '@/ui'
 import { type QueueTile, serviceLevel } from './floor'
 import classes from './wallboard.module.css'
 
@@ -24,8 +28,24 @@ export function levelTone(level: number, { percent }: Goal): Tone {
 
 const worst: Tone[] = ['breach', 'warning', 'ready']
 
-/** One queue: who waits and how long, and how the day went. Pressed, its agents. */
-export function Tile({ tile, goal, now, onOpen }: { tile: QueueTile; goal: Goal; now: number; onOpen: () => void }) {
+/** What the definitions need: the company's day, and within how many seconds one gives up early. */
+export interface Day {
+  period: Period
+  shortSeconds: number
+}
+
+interface TileProps {
+  tile: QueueTile
+  goal: Goal
+  /** Undefined until the company's settings are known. */
+  day: Day | undefined
+  /** Server time. */
+  now: number
+  onAgents: () => void
+}
+
+/** One queue: who waits and how long, and how the day went. Each figure opens its definition and the calls behind it. */
+export function Tile({ tile, goal, day, now, onAgents }: TileProps) {
   const { t } = useLingui()
   const waitMs = tile.longestSince === undefined ? undefined : now - tile.longestSince
   const waiting = waitMs === undefined ? 'ready' : waitTone(waitMs, goal)
@@ -33,39 +53,69 @@ export function Tile({ tile, goal, now, onOpen }: { tile: QueueTile; goal: Goal;
   const levelIs = level === undefined ? undefined : levelTone(level, goal)
   const tone = tile.stale ? 'off' : (worst.find((is) => is === waiting || is === levelIs) ?? 'ready')
   const age = Math.max(0, Math.round((now - tile.at) / 1000))
+  const means = queueFigures(goal.seconds, day?.shortSeconds ?? 0)
+  /** The calls of this queue today, of the sites that are counted. */
+  const calls = (more: { outcomes?: string[]; level?: boolean } = {}) =>
+    day && callAddress(day.period, { queues: [tile.id], sites: tile.only, ...more })
   return (
-    <button
-      type="button"
+    <section
       className={tile.stale ? `${classes.tile} ${classes.stale}` : classes.tile}
       style={toneStyle(tone)}
-      onClick={onOpen}
+      aria-label={tile.name}
       data-testid="queue-tile"
       data-queue={tile.id}
       data-stale={tile.stale}
     >
-      <span className={classes.name}>{tile.name}</span>
-      <span className={classes.main}>
-        <Figure label={t`waiting`} value={String(tile.waiting)} testId="waiting" />
+      <div className={classes.name}>
+        {tile.name}
+        <ActionIcon onClick={onAgents} aria-label={t`Agents, ${tile.name}`} data-testid="queue-agents">
+          <IconUsers size={16} aria-hidden />
+        </ActionIcon>
+      </div>
+      <div className={classes.main}>
+        <Figure label={t`waiting`} value={String(tile.waiting)} testId="waiting">
+          <Trans>Callers who wait in this queue now. Their calls are in the list when they have ended.</Trans>
+        </Figure>
         <Figure
           label={t`longest wait`}
           value={waitMs === undefined ? '–' : formatDuration(waitMs)}
           tone={waitMs === undefined || tile.stale ? undefined : waiting}
           testId="longest"
-        />
+        >
+          <Trans>
+            How long the caller at the front has waited. It is late after {goal.seconds} seconds. The call is in the list when it
+            has ended.
+          </Trans>
+        </Figure>
         <Figure
           label={t`in time, goal ${goal.percent} %`}
           value={level === undefined ? '–' : `${Math.floor(level)}%`}
           tone={tile.stale ? undefined : levelIs}
           testId="level"
-        />
-      </span>
-      <span className={classes.foot}>
-        <span>
-          <Trans>
-            {tile.offered} offered: {tile.answered} answered · {tile.abandoned} abandoned · {tile.abandonedShort} gave up early
-          </Trans>
-        </span>
-        <span data-testid="data-age">
+          calls={calls({ level: true })}
+        >
+          <Today>{day && means.level}</Today>
+        </Figure>
+      </div>
+      <div className={classes.foot}>
+        <Count name={t`offered`} count={tile.offered} testId="offered" calls={calls()}>
+          {means.offered}
+        </Count>
+        <Count name={t`answered`} count={tile.answered} testId="answered" calls={calls({ outcomes: ['answered'] })}>
+          {means.answered}
+        </Count>
+        <Count name={t`abandoned`} count={tile.abandoned} testId="abandoned" calls={calls({ outcomes: ['abandoned'] })}>
+          {day && means.abandoned}
+        </Count>
+        <Count
+          name={t`gave up early`}
+          count={tile.abandonedShort}
+          testId="abandoned-short"
+          calls={calls({ outcomes: ['abandoned_short'] })}
+        >
+          {day && means.abandonedShort}
+        </Count>
+        <span className={classes.age} data-testid="data-age">
           {tile.stale ? <Trans>old: measured {formatDuration(age * 1000)} ago</Trans> : <Trans>{age} s old</Trans>}
           {tile.without.length > 0 && (
             <>
@@ -74,15 +124,39 @@ export function Tile({ tile, goal, now, onOpen }: { tile: QueueTile; goal: Goal;
             </>
           )}
         </span>
-      </span>
-    </button>
+      </div>
+    </section>
   )
 }
 
-function Figure({ label, value, tone, testId }: { label: string; value: string; tone?: Tone; testId: string }) {
-  const Shown = tone && tone !== 'ready' ? toneIcon(tone) : undefined
+/** A definition lies outside of what fills the screen. */
+const leaveFullScreen = () => {
+  if (document.fullscreenElement) void document.exitFullscreen()
+}
+
+/** Says what of a figure is the wallboard's: of which time, and what the list has of it. */
+function Today({ children }: { children: ReactNode }) {
   return (
-    <span className={classes.figure}>
+    <>
+      {children} <Trans>Counted since midnight; a call is in the list when it has ended.</Trans>
+    </>
+  )
+}
+
+interface FigureProps {
+  label: string
+  value: string
+  tone?: Tone
+  testId: string
+  calls?: CallAddress
+  /** What it means. */
+  children: ReactNode
+}
+
+function Figure({ label, value, tone, testId, calls, children }: FigureProps) {
+  const Shown = tone && tone !== 'ready' ? toneIcon(tone) : undefined
+  const button = (
+    <button type="button" className={classes.figure}>
       <span
         className={Shown ? `${classes.value} ${classes.toned}` : classes.value}
         style={tone && toneStyle(tone)}
@@ -90,8 +164,28 @@ function Figure({ label, value, tone, testId }: { label: string; value: string; 
       >
         {Shown && <Shown aria-hidden />}
         {value}
-      </span>
+      </span>{' '}
       <span className={classes.label}>{label}</span>
-    </span>
+    </button>
+  )
+  return (
+    <Definition name={label} calls={calls} trigger={button} onOpen={leaveFullScreen}>
+      {children}
+    </Definition>
+  )
+}
+
+type CountProps = Omit<FigureProps, 'label' | 'value' | 'tone'> & { name: string; count: number }
+
+function Count({ name, count, testId, calls, children }: CountProps) {
+  const button = (
+    <button type="button" className={classes.count} data-testid={testId}>
+      {count} {name}
+    </button>
+  )
+  return (
+    <Definition name={name} calls={calls} trigger={button} onOpen={leaveFullScreen}>
+      <Today>{children}</Today>
+    </Definition>
   )
 }

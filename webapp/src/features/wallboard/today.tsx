@@ -3,10 +3,10 @@ import { useQuery } from '@connectrpc/connect-query'
 import { Trans, useLingui } from '@lingui/react/macro'
 import { useComputedColorScheme } from '@mantine/core'
 import { useMemo } from 'react'
-import { may, useMe } from '@/api'
+import { callAddress, may, useMe } from '@/api'
 import { ReportService } from '@/api/gen/trunkline/cloud/v1/calls_pb'
 import { RoutingService } from '@/api/gen/trunkline/cloud/v1/routing_pb'
-import { thisZone, tokensOf, useNow } from '@/ui'
+import { Definition, queueFigures, thisZone, tokensOf, useNow } from '@/ui'
 import { type Slot, slots } from '@/ui/intervals'
 import { periodOf } from '@/ui/period'
 import { type Line, Plot } from './plot'
@@ -37,7 +37,8 @@ export function Today({ goal }: { goal: Goal }) {
     () => sinceTheFirst(slots(rows ?? [], { from: new Date(fromMs), to: new Date(toMs) }, '15m', zone, now)),
     [rows, fromMs, toMs, zone, now],
   )
-  if (!reads || !rows) return null
+  if (!reads || !report.data) return null
+  const means = queueFigures(report.data.serviceLevelS, report.data.shortAbandonS)
   const { series, tones, text3 } = tokensOf(scheme)
   const calls: Line[] = [
     // Drawn behind the answered ones, so that the two add up to what was decided.
@@ -54,7 +55,15 @@ export function Today({ goal }: { goal: Goal }) {
   const words = new Intl.NumberFormat(i18n.locale)
   return (
     <section className={classes.today} aria-label={t`Today`} data-testid="today">
-      <Figure title={<Trans>Calls today</Trans>} lines={calls}>
+      <Figure
+        title={<Trans>Calls today</Trans>}
+        lines={calls}
+        definition={
+          <Definition name={t`Calls today`} calls={callAddress({ from, to }, { outcomes: ['answered', 'abandoned'] })}>
+            {means.answered} {means.abandoned}
+          </Definition>
+        }
+      >
         <Plot
           label={t`Calls by quarter of an hour: ${words.format(answered)} answered, ${words.format(abandoned)} abandoned so far.`}
           times={shown.map((slot) => slot.from)}
@@ -62,7 +71,15 @@ export function Today({ goal }: { goal: Goal }) {
           zone={zone}
         />
       </Figure>
-      <Figure title={<Trans>Answered in time today, %</Trans>} lines={level}>
+      <Figure
+        title={<Trans>Answered in time today, %</Trans>}
+        lines={level}
+        definition={
+          <Definition name={t`Answered in time`} calls={callAddress({ from, to }, { level: true })}>
+            {means.level}
+          </Definition>
+        }
+      >
         <Plot
           label={t`Per cent answered in time by quarter of an hour, against the goal of ${goal.percent} %.`}
           times={shown.map((slot) => slot.from)}
@@ -75,7 +92,14 @@ export function Today({ goal }: { goal: Goal }) {
   )
 }
 
-function Figure({ title, lines, children }: { title: React.ReactNode; lines: Line[]; children: React.ReactNode }) {
+interface FigureProps {
+  title: React.ReactNode
+  lines: Line[]
+  definition: React.ReactNode
+  children: React.ReactNode
+}
+
+function Figure({ title, lines, definition, children }: FigureProps) {
   return (
     <div className={classes.chart}>
       <div className={classes.chartHead}>
@@ -96,6 +120,7 @@ function Figure({ title, lines, children }: { title: React.ReactNode; lines: Lin
             {name}
           </span>
         ))}
+        {definition}
       </div>
       {children}
     </div>
