@@ -1,15 +1,13 @@
 import { Trans, useLingui } from '@lingui/react/macro'
 import { Button } from '@mantine/core'
-import { IconDownload, IconPlayerPause, IconPlayerPlay, IconTrash } from '@tabler/icons-react'
+import { IconDownload, IconPlayerPlay, IconTrash } from '@tabler/icons-react'
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { cloudClient } from '@/api'
 import { ConsoleService, type TenantSummary } from '@/api/gen/trunkline/cloud/v1/console_pb'
 import { confirm, done, failed, Row, saveFile } from '@/ui'
 import { reloadConsole } from './refresh'
-
-/** New calls hear a notice only after this; who is talking finishes. */
-const GRACE_S = 0
+import { Suspend } from './suspend'
 
 export function TenantActions({ tenant }: { tenant: TenantSummary }) {
   const { t } = useLingui()
@@ -18,18 +16,6 @@ export function TenantActions({ tenant }: { tenant: TenantSummary }) {
   const [exporting, setExporting] = useState(false)
   const { id, name, slug, status } = tenant
   const reason = { label: t`Reason`, minLength: 5 }
-  const suspend = () =>
-    confirm({
-      title: t`Suspend ${name}?`,
-      consequence: t`New calls hear a notice and end. Its people are signed out within a minute; running calls go on.`,
-      confirm: t`Suspend`,
-      danger: true,
-      reason,
-      run: async ({ reason: why }) => {
-        await client.suspendTenant({ id, reason: why, graceS: GRACE_S })
-        await reloadConsole(queries)
-      },
-    })
   const resume = () =>
     confirm({
       title: t`Resume ${name}?`,
@@ -68,9 +54,7 @@ export function TenantActions({ tenant }: { tenant: TenantSummary }) {
   return (
     <Row>
       {status === 'active' ? (
-        <Button variant="default" leftSection={<IconPlayerPause size={16} aria-hidden />} onClick={suspend}>
-          <Trans>Suspend</Trans>
-        </Button>
+        <Suspend tenant={tenant} />
       ) : (
         <Button
           variant="default"
