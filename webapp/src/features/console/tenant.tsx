@@ -2,7 +2,7 @@ import { useQuery } from '@connectrpc/connect-query'
 import { Trans, useLingui } from '@lingui/react/macro'
 import { useParams } from '@tanstack/react-router'
 import { at } from '@/api'
-import { ConsoleService, type TenantDetail } from '@/api/gen/trunkline/cloud/v1/console_pb'
+import { ConsoleService, type TenantDetail, type TenantSummary } from '@/api/gen/trunkline/cloud/v1/console_pb'
 import type { Site } from '@/api/gen/trunkline/cloud/v1/sites_pb'
 import { paths } from '@/app/paths'
 import { nodesUp, SiteStatus, versionsOf } from '@/features/sites/words'
@@ -57,13 +57,23 @@ function Detail({ detail }: { detail: TenantDetail }) {
       <Section title={t`Sites`}>
         <SiteTable sites={sites} />
       </Section>
-      <Section title={t`Administration`} why={t`Each of these is recorded with your name and reason.`}>
-        <TenantActions tenant={summary} />
-      </Section>
+      <Administration tenant={summary} />
       <Section title={t`What was done`}>
         <AuditTable entries={audit} />
       </Section>
     </>
+  )
+}
+
+export function Administration({ tenant }: { tenant: TenantSummary }) {
+  const { t } = useLingui()
+  return (
+    <Section
+      title={t`Administration`}
+      why={t`Each of these is recorded with your name, suspending and deleting also with your reason.`}
+    >
+      <TenantActions tenant={tenant} />
+    </Section>
   )
 }
 
