@@ -156,7 +156,7 @@ function NumberOption({ number: { number, callable, problem } }: { number: Targe
   const { i18n, t } = useLingui()
   return (
     <Combobox.Option value={`number/${number}`} disabled={!callable} data-testid="transfer-number">
-      <span className={classes.target}>
+      <span className={callable ? classes.target : classes.refused}>
         {number && (
           <span className={classes.clip}>
             <PhoneNumber e164={number} />
