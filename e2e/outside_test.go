@@ -16,8 +16,7 @@ import (
 	cloudv1 "trunkline/proto/gen/trunkline/cloud/v1"
 )
 
-// hzOutside is what a number outside says. A recording may move by a sample for each
-// packet: a tone this low stays one all the same.
+// hzOutside is what a number outside says.
 const hzOutside = 800
 
 // outsider is a subscriber of the carrier whom callers are passed on to.

@@ -43,12 +43,12 @@ func TestRecordingOutlivesItsOwner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := desk.Negotiate(ctx, now, tone(1500))
+	again, err := desk.Negotiate(ctx, now, tone(600))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer again.Close()
-	talk(ctx, t, who.Call, again, 400, 1500)
+	talk(ctx, t, who.Call, again, 400, 600)
 	hearsMore(ctx, t, who.Call, 2*window)
 	finish(ctx, t, desk, now)
 	tn.twoParts(ctx, t, offer.GetId())
@@ -103,7 +103,7 @@ func (tn *tenant) twoParts(ctx context.Context, t *testing.T, id string) {
 		name        string
 		left, right []int16
 		hz          float64
-	}{{"first", left[:first], right[:first], 1000}, {"second", left[first:], right[first:], 1500}} {
+	}{{"first", left[:first], right[:first], 1000}, {"second", left[first:], right[first:], 600}} {
 		if err := endsIn(part.left, 400); err != nil {
 			t.Errorf("%s part, left: %v", part.name, err)
 		}
