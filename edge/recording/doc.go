@@ -7,9 +7,12 @@
 //	                                                 | Copier: appended bytes to a peer node, each half second
 //
 // The goroutines of the calls only copy into memory. A window is written
-// 100 ms after its end, so what is spoken leaves the process within half a second. While the
-// disk stalls, windows wait in memory, up to 10 s for each call; after that
-// they are lost and counted, and the call goes on.
+// 100 ms after its end, so what is spoken leaves the process within half a second.
+// Only for a side that spoke until now and whose packets stay away, as on a radio
+// link that stalls, a window waits longer: until that side has been quiet for a
+// second. What comes by then is where it was said. While the disk stalls, windows
+// wait in memory, up to 10 s for each call; after that they are lost and counted,
+// and the call goes on.
 //
 // A recording is closed by its manifest, <recording>.json beside it. Recover
 // closes what a crash left open.
@@ -40,7 +43,9 @@ const (
 	window     = 400 * time.Millisecond
 	samples    = int64(window / sample) // of one channel in a window
 	sample     = time.Second / recfile.Rate
-	grace      = 100 * time.Millisecond // how late audio may come for its window
+	grace      = 100 * time.Millisecond // how late audio may always come for its window
+	maxHeldUp  = time.Second            // how long a side that falls silent may only be held up
+	maxOpen    = 4                      // windows that maxHeldUp keeps open
 	maxPending = int(10 * time.Second / window)
 
 	writeEvery = 50 * time.Millisecond

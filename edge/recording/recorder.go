@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,7 +25,7 @@ type Recorder struct {
 
 	mu      sync.Mutex
 	base    int64      // number of the first open window
-	open    [2]*frame  // base and the one after it
+	open    []*frame   // base and those after it that were needed
 	pending []*frame   // full, to be written
 	tracks  [2]channel // left and right
 	high    int64      // end of the audio so far, in samples
@@ -87,7 +88,6 @@ func newRecorder(s *Store, spec Spec) (*Recorder, error) {
 		return nil, fmt.Errorf("recording: %w", err)
 	}
 	r.f, r.dirty = f, true
-	r.open = [2]*frame{newFrame(0), newFrame(1)}
 	return r, nil
 }
 
@@ -144,10 +144,11 @@ func (r *Recorder) place(side int, at int64, ulaw []byte) {
 	for len(ulaw) > 0 {
 		number, from := at/samples, at%samples
 		n := min(int64(len(ulaw)), samples-from)
-		for number > r.base+1 {
+		for number >= r.base+maxOpen {
 			r.roll()
 		}
 		if number >= r.base {
+			r.widen(number)
 			f := r.open[number-r.base]
 			dst := f.left[:]
 			if side == 1 {
@@ -159,8 +160,16 @@ func (r *Recorder) place(side int, at int64, ulaw []byte) {
 	}
 }
 
+// widen opens the windows up to one.
+func (r *Recorder) widen(number int64) {
+	for next := r.base + int64(len(r.open)); next <= number; next++ {
+		r.open = append(r.open, newFrame(next))
+	}
+}
+
 // roll closes the first open window.
 func (r *Recorder) roll() {
+	r.widen(r.base)
 	if len(r.pending) < maxPending && r.reason == "" {
 		r.pending = append(r.pending, r.open[0])
 	} else {
@@ -170,14 +179,29 @@ func (r *Recorder) roll() {
 		frames.Put(r.open[0])
 	}
 	r.base++
-	r.open[0], r.open[1] = r.open[1], newFrame(r.base+1)
+	r.open = slices.Delete(r.open, 0, 1)
+}
+
+// over says whether nothing more is to be expected for the first open window.
+func (r *Recorder) over(now time.Duration) bool {
+	end := time.Duration(r.base+1) * window
+	if now < end+grace {
+		return false
+	}
+	for _, t := range r.tracks {
+		said := time.Duration(t.end) * sample
+		if t.end > 0 && said < end && now < said+maxHeldUp {
+			return false
+		}
+	}
+	return true
 }
 
 // due closes the windows whose time is over and gives what is to be written.
 func (r *Recorder) due() []*frame {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for !r.closed && time.Since(r.began) >= time.Duration(r.base+1)*window+grace {
+	for now := time.Since(r.began); !r.closed && r.over(now); {
 		r.roll()
 	}
 	full := r.pending
@@ -253,11 +277,12 @@ func (r *Recorder) finish() {
 	}
 	r.closed = true
 	end := max(r.high, int64(time.Since(r.began)/sample))
-	open, base, ok := r.open, r.base, r.reason == ""
-	pending := r.pending
-	r.open, r.pending = [2]*frame{}, nil
+	r.widen((end - 1) / samples)
+	base, ok := r.base, r.reason == ""
+	rest := append(r.pending, r.open...)
+	r.open, r.pending = nil, nil
 	r.mu.Unlock()
-	for _, f := range append(pending, open[0], open[1]) {
+	for _, f := range rest {
 		n := min(end-f.number*samples, samples)
 		if f.number < base {
 			n = samples

@@ -243,6 +243,54 @@ func TestLateEarlyAndMovedAudio(t *testing.T) {
 	})
 }
 
+// What is held up on its way and then comes at once is where it was said, though
+// windows end meanwhile. Who stays away longer has fallen silent, and keeps
+// nothing in memory.
+func TestHeldUpAudio(t *testing.T) {
+	const step = 20 * time.Millisecond
+	k := newKeys(t)
+	for _, held := range []time.Duration{step, 300 * time.Millisecond, 960 * time.Millisecond, 5 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			s := started(t, Config{})
+			defer stop(t, s)
+			r := record(t, s, spec(k))
+			said := func(at time.Duration) []byte { return bytes.Repeat([]byte{1 + byte(at/step)%100}, 160) }
+			const from, lasts = 1300 * time.Millisecond, 8 * time.Second
+			for at := time.Duration(0); at < lasts; at += step {
+				r.Out(at, said(at))
+				switch {
+				case at == from+held:
+					for late := from; late <= at; late += step {
+						r.In(late, said(late))
+					}
+				case at < from || at > from+held:
+					r.In(at, said(at))
+				}
+				r.mu.Lock()
+				if waits := at - time.Duration(r.base)*window; waits > window+max(min(held, maxHeldUp), grace)+step+writeEvery {
+					t.Errorf("held up for %s: %s are in memory alone", held, waits)
+				}
+				r.mu.Unlock()
+				<-time.After(step)
+			}
+			m, err := r.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			rec := k.read(t, m.File)
+			for at := time.Duration(0); at < lasts; at += step {
+				i, want := int(at/sample), said(at)
+				if !bytes.Equal(rec.Right[i:i+160], want) {
+					t.Fatalf("held up for %s: the other side is not recorded at %s", held, at)
+				}
+				if held < time.Second && !bytes.Equal(rec.Left[i:i+160], want) {
+					t.Fatalf("held up for %s: what was said at %s is not recorded", held, at)
+				}
+			}
+		})
+	}
+}
+
 // A packet that was due when the recording began and comes late reaches back before it: what lies before is left out.
 func TestAudioFromBeforeTheBeginning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
