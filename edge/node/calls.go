@@ -95,8 +95,14 @@ func (n *Node) callerEvents(id string) (sip.Events, func(*sip.Leg) *trunkLeg) {
 	attached := make(chan struct{})
 	l := &trunkLeg{}
 	events := sip.Events{
-		Cancelled:     func() { n.board.CallerGone(id, "cancelled") },
-		Bye:           func() { n.board.CallerGone(id, "caller_hung_up") },
+		Cancelled: func(why sip.Reason) {
+			n.log.Info("caller gave up", "call", id, "reason", why.String())
+			n.board.CallerGone(id, "cancelled")
+		},
+		Bye: func(why sip.Reason) {
+			n.log.Info("caller hung up", "call", id, "reason", why.String())
+			n.board.CallerGone(id, "caller_hung_up")
+		},
 		DialogChanged: func(snapshot []byte) { n.board.DialogChanged(id, snapshot) },
 		Digit:         func(key byte) { n.board.Digit(id, key) },
 		Failed: func(err error) {

@@ -62,7 +62,10 @@ func (n *Node) outsideEvents(id string, number uint64, answered bool) (sip.Event
 			listen(l.leg.Direction())
 			n.board.OutsideAnswered(id, number, l.leg.Snapshot())
 		},
-		Bye:           func() { n.board.OutsideHungUp(id, number) },
+		Bye: func(why sip.Reason) {
+			n.log.Info("number outside hung up", "call", id, "reason", why.String())
+			n.board.OutsideHungUp(id, number)
+		},
 		DialogChanged: func(snapshot []byte) { n.board.OutsideDialog(id, number, snapshot) },
 		MediaChanged: func(f media.Format, direction string) {
 			select {

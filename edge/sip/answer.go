@@ -25,7 +25,7 @@ func (l *Leg) answer(req *sip.Request, offer bool) *sip.Response {
 	res.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
 	res.AppendHeader(l.ua.contact(req.Transport()))
 	res.AppendHeader(sip.NewHeader("Allow", allowed))
-	res.AppendHeader(sip.NewHeader("Supported", "timer"))
+	res.AppendHeader(sip.NewHeader("Supported", extensions))
 	return res
 }
 

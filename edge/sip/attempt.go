@@ -23,12 +23,16 @@ type attempt struct {
 	seq         uint32
 	tx          *sip.ClientTx
 	provisional bool // had a response, so it can be cancelled; under the leg's lock
+	// received is the RSeq of the last reliable provisional response, by the tag
+	// of who sent it (RFC 3262 4).
+	received map[string]uint32
 }
 
 // attempt sends the INVITE to one target, again with credentials when it is
 // challenged, and waits for the final response.
 func (l *Leg) attempt(ctx context.Context, t Trunk, to target, more bool) error {
 	auth := authorizer{username: t.Username, password: t.Password}
+	stretched := false
 	for {
 		a, err := l.attemptAt(t, to, &auth)
 		if err != nil {
@@ -41,6 +45,9 @@ func (l *Leg) attempt(ctx context.Context, t Trunk, to target, more bool) error 
 		case res.IsSuccess():
 			return a.answered(res)
 		case auth.learn(res):
+			continue
+		case !stretched && l.longer(res):
+			stretched = true
 			continue
 		case res.StatusCode/100 == 3:
 			return &redirectError{StatusError: *statusError(res), contacts: contactsOf(res)}
@@ -66,12 +73,13 @@ func (l *Leg) attemptAt(t Trunk, to target, auth *authorizer) (*attempt, error) 
 	req.AppendHeader(l.ua.contact(l.d.Transport))
 	identify(req, l.ua, l.out.Outgoing, t)
 	req.AppendHeader(sip.NewHeader("Allow", allowed))
+	l.askTimer(req)
 	req.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
 	req.SetBody(l.describe(true))
 	if err := auth.authorize(req); err != nil {
 		return nil, err
 	}
-	a.req, l.out.now, l.out.settled = req, a, false
+	a.req, l.out.now, l.out.settled = req, a, ""
 	return a, nil
 }
 
@@ -122,23 +130,31 @@ func (a *attempt) progress(res *sip.Response) {
 		l.out.rings = true
 		l.emit(l.ev.Ringing)
 	}
-	if d, err := descriptionOf(res); err == nil && d != nil && !l.out.settled {
-		l.hear(d)
+	reliable := requires(res, "100rel")
+	if reliable && !a.acknowledge(res) {
+		return
+	}
+	if d, err := descriptionOf(res); err == nil && d != nil && l.out.settled == "" {
+		if l.hear(d) && reliable {
+			l.out.settled = tagOf(res.To().Params)
+		}
 	}
 }
 
 // hear takes the description of a provisional response: what the called side
-// sends before it answers is for the caller's ear (RFC 3960).
-func (l *Leg) hear(d *description) {
+// sends before it answers is for the caller's ear (RFC 3960). False = it can not
+// be taken, and the final response decides.
+func (l *Leg) hear(d *description) bool {
 	s := l.d.Session
 	if s.answered(d, l.port.LocalAddr().Addr().Is4()) != nil {
-		return // the final response decides
+		return false
 	}
 	l.setSession(s)
 	if !l.out.heard {
 		l.out.heard = true
 		l.emit(l.ev.EarlyMedia)
 	}
+	return true
 }
 
 // answered takes the 2xx: the dialog is that of whoever answered.

@@ -27,6 +27,10 @@ func (ua *UA) incoming(req *sip.Request, tx *sip.ServerTx) {
 		ua.turnDown(req, tx, sip.StatusForbidden)
 		return
 	}
+	if res := ua.tooShort(req, ""); res != nil {
+		ua.send(req, tx, res)
+		return
+	}
 	in.Trunk = trunk
 	who := ua.tenantOf(trunk, in.Called)
 	v := &invite{
@@ -146,7 +150,7 @@ func (ua *UA) cancel(m *raw) (status int, text, tag string) {
 	if v == nil || v.branch != string(param(m.via, "branch")) {
 		return sip.StatusCallTransactionDoesNotExists, reasonPhrase(sip.StatusCallTransactionDoesNotExists), ""
 	}
-	v.cancel()
+	v.cancel(reasonOf(string(m.reason)))
 	return sip.StatusOK, reasonPhrase(sip.StatusOK), v.tag
 }
 
@@ -349,7 +353,7 @@ func reasonPhrase(status int) string {
 
 var phrases = map[int]string{
 	100: "Trying", 180: "Ringing", 200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
-	406: "Not Acceptable", 408: "Request Timeout", 410: "Gone", 415: "Unsupported Media Type", 420: "Bad Extension",
+	406: "Not Acceptable", 408: "Request Timeout", 410: "Gone", 415: "Unsupported Media Type", 420: "Bad Extension", 422: "Session Interval Too Small",
 	480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops",
 	484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 491: "Request Pending",
 	500: "Server Internal Error", 501: "Not Implemented", 503: "Service Unavailable", 603: "Decline",

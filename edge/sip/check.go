@@ -3,20 +3,24 @@ package sip
 import (
 	"bytes"
 	"strconv"
+	"strings"
 )
 
 // What RFC 3261 asks of a message's fields, on raw bytes. RFC 4475 shows what
 // goes wrong; check_test.go sends its messages through here.
 
 // allowed are the methods served; others known to SIP get 405, the rest 501.
-const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE"
+const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK"
+
+// extensions are the option tags we name in Supported.
+const extensions = "timer, 100rel"
 
 // supported are the option tags a Require may name.
-var supported = []string{"timer"}
+var supported = strings.Split(extensions, ", ")
 
 func served(method []byte) bool {
 	switch string(method) {
-	case "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE":
+	case "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "PRACK":
 		return true
 	}
 	return false
@@ -24,7 +28,7 @@ func served(method []byte) bool {
 
 func known(method []byte) bool {
 	switch string(method) {
-	case "REGISTER", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PRACK", "PUBLISH":
+	case "REGISTER", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH":
 		return true
 	}
 	return served(method)

@@ -130,9 +130,9 @@ type placing struct {
 	counted bool // as a call of the leg's trunk
 	rings   bool // told by an event
 	heard   bool // EarlyMedia was told
-	// settled: a reliable provisional response brought the answer to our offer,
-	// which the 2xx then only repeats (RFC 3262 5).
-	settled bool
+	// settled is the tag of whose reliable provisional response brought the answer
+	// to our offer, which their 2xx then only repeats (RFC 3262 5); "" = nobody's.
+	settled string
 	now     *attempt // the INVITE on its way
 }
 

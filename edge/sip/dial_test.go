@@ -63,7 +63,7 @@ func TestTwoNodesCallEachOther(t *testing.T) {
 			roundTrip(t, lc.Port(), lb.Port())
 			roundTrip(t, lb.Port(), lc.Port())
 			lb.Hangup("done")
-			for e := ""; e != "bye"; {
+			for e := ""; e != `bye Q.850;cause=16;text="done"`; {
 				e = take(t, evA.ch)
 			}
 			if a.Legs()+b.Legs()+c.Legs() != 0 {

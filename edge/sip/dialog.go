@@ -35,9 +35,14 @@ type dialog struct {
 	// Caller: we placed the call, so the Call-ID is ours (RFC 3261 14.1).
 	Caller  bool    `cbor:"15,keyasint,omitempty"`
 	Session session `cbor:"16,keyasint"`
-	// Expires is the session interval in seconds the peer refreshes in
-	// (RFC 4028); 0 = none.
-	Expires uint32 `cbor:"17,keyasint,omitempty"`
+	// Expires is the session interval in seconds (RFC 4028); 0 = none. The peer
+	// refreshes it, or we do.
+	Expires   uint32 `cbor:"17,keyasint,omitempty"`
+	Refresher bool   `cbor:"18,keyasint,omitempty"`
+	// Updates: the peer takes UPDATE, which refreshes without an offer.
+	Updates bool `cbor:"19,keyasint,omitempty"`
+	// MinExpires is the shortest interval the peer takes, once it said so (422).
+	MinExpires uint32 `cbor:"20,keyasint,omitempty"`
 }
 
 // schema of the snapshot. A node reads its own and older ones.
@@ -99,6 +104,7 @@ func answering(req *sip.Request, localTag string) *dialog {
 		Transport: req.Transport(), Source: req.Source(),
 	}
 	d.refreshTarget(req)
+	d.Updates = optionTags(req, "UPDATE", "allow")
 	for _, h := range req.GetHeaders("record-route") {
 		d.Routes = append(d.Routes, h.Value())
 	}
@@ -125,6 +131,7 @@ func (d *dialog) established(res *sip.Response) {
 	d.RemoteTag = tagOf(res.To().Params)
 	d.Remote = res.To().Value()
 	d.refreshTarget(res)
+	d.Updates = optionTags(res, "UPDATE", "allow")
 	d.Routes = nil
 	for _, h := range res.GetHeaders("record-route") {
 		d.Routes = append(d.Routes, h.Value())

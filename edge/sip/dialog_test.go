@@ -383,12 +383,6 @@ func TestSessionThatIsNotRefreshed(t *testing.T) {
 	l.mu.Unlock()
 	p.answer("BYE", 200, "")
 	ev.want(t, "failed sip: the session was not refreshed")
-
-	// Asked to refresh ourselves we agree to no timer at all.
-	p2 := newPeer(t, ua.addr())
-	if ok := p2.call("Session-Expires: 1800;refresher=uas", "Supported: timer"); ok.get("Session-Expires") != "" {
-		t.Errorf("Session-Expires %q", ok.get("Session-Expires"))
-	}
 }
 
 func TestRoutesAndTargets(t *testing.T) {

@@ -76,7 +76,7 @@ func (g *guard) answer(data []byte, m *raw, src netip.AddrPort, reply send) bool
 	return false
 }
 
-const capabilities = "Allow: " + allowed + "\r\nAccept: application/sdp\r\nSupported: timer\r\n"
+const capabilities = "Allow: " + allowed + "\r\nAccept: application/sdp\r\nSupported: " + extensions + "\r\n"
 
 var unavailable = answerOf{status: 503, text: "Service Unavailable", extra: "Retry-After: 5\r\n"}
 

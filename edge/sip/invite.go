@@ -70,6 +70,7 @@ type invite struct {
 	final     int
 	leg       *Leg
 	undecided *time.Timer
+	reliable  *reliable // the provisional response that waits for its PRACK
 }
 
 // inviteKey tells INVITEs apart: equal keys on two branches are one call that
@@ -97,9 +98,7 @@ func (v *invite) respond(res *sip.Response) error {
 	final := res.StatusCode >= 200
 	if final {
 		v.final = res.StatusCode
-		if v.undecided != nil {
-			v.undecided.Stop()
-		}
+		v.stopTimers()
 	}
 	v.mu.Unlock()
 	if final {
@@ -107,6 +106,15 @@ func (v *invite) respond(res *sip.Response) error {
 	}
 	v.ua.metrics.response("INVITE", res.StatusCode)
 	return v.tx.Respond(res)
+}
+
+func (v *invite) stopTimers() {
+	if v.undecided != nil {
+		v.undecided.Stop()
+	}
+	if v.reliable != nil {
+		v.reliable.timer.Stop()
+	}
 }
 
 func (v *invite) refuse(status int) error {
@@ -120,11 +128,15 @@ func (v *invite) refuse(status int) error {
 func (v *invite) ring() {
 	res := v.ua.response(v.req, sip.StatusRinging, v.tag, nil)
 	res.AppendHeader(v.ua.contact(v.req.Transport()))
+	if requires(v.req, "100rel") {
+		v.ringReliably(res)
+		return
+	}
 	_ = v.respond(res) // decided already, or lost like any provisional response
 }
 
 // cancel is CANCEL: 487, unless a final response went out first.
-func (v *invite) cancel() {
+func (v *invite) cancel(why Reason) {
 	if v.refuse(sip.StatusRequestTerminated) != nil {
 		return
 	}
@@ -132,7 +144,7 @@ func (v *invite) cancel() {
 	l := v.leg
 	v.mu.Unlock()
 	if l != nil {
-		l.cancelled()
+		l.cancelled(why)
 	}
 }
 
@@ -141,9 +153,7 @@ func (v *invite) abandon() {
 	v.mu.Lock()
 	done := v.final != 0
 	v.final = 487
-	if v.undecided != nil {
-		v.undecided.Stop()
-	}
+	v.stopTimers()
 	v.mu.Unlock()
 	if !done {
 		v.ua.inviteDone(v, false)
@@ -175,6 +185,6 @@ func (v *invite) expire() {
 	}
 	v.ua.log.Warn("sip call was never decided", "sip_call_id", v.key.callID, "trunk", v.trunkID)
 	if l != nil {
-		l.cancelled()
+		l.cancelled(Reason{})
 	}
 }

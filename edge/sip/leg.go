@@ -34,11 +34,12 @@ type Leg struct {
 	mu       sync.Mutex
 	state    state
 	d        *dialog
-	await    *awaiting // the answer that has no ACK yet
-	pending  bool      // an INVITE of ours is on its way
-	expiry   *time.Timer
-	lastSDP  string // our description as last sent
-	quitting string // cause of the Hangup that waits for the ACK
+	await    *awaiting   // the answer that has no ACK yet
+	pending  bool        // an INVITE of ours is on its way
+	expiry   *time.Timer // of the session (RFC 4028): our refresh, or the end
+	watched  int         // how often expiry was started anew
+	lastSDP  string      // our description as last sent
+	quitting string      // cause of the Hangup that waits for the ACK
 }
 
 type state uint8
@@ -197,12 +198,20 @@ func (l *Leg) unanswered() {
 }
 
 // cancelled: the caller gave up; 487 is sent.
-func (l *Leg) cancelled() {
+func (l *Leg) cancelled(why Reason) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.state == early {
-		l.finish(l.ev.Cancelled)
+		l.finish(told(l.ev.Cancelled, why))
 	}
+}
+
+// told is an event with the peer's reason; nil when nobody is to hear it.
+func told(event func(Reason), why Reason) func() {
+	if event == nil {
+		return nil
+	}
+	return func() { event(why) }
 }
 
 // fail ends a leg that can not go on.
@@ -272,6 +281,6 @@ func (l *Leg) bye(cause string) {
 		l.ua.log.Warn("sip BYE not sent", "sip_call_id", l.d.CallID, "error", err)
 		return
 	}
-	req.AppendHeader(sip.NewHeader("Reason", `Q.850;cause=16;text="`+quotable(cause)+`"`))
+	req.AppendHeader(sip.NewHeader("Reason", Reason{Protocol: "Q.850", Cause: 16, Text: cause}.String()))
 	l.ua.sendAlone(req, l.hop())
 }

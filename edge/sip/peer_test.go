@@ -103,8 +103,9 @@ func newEvents() *events { return &events{ch: make(chan string, 64)} }
 
 func (e *events) Events() Events {
 	say := func(s string) func() { return func() { e.ch <- s } }
+	why := func(s string) func(Reason) { return func(r Reason) { e.ch <- strings.TrimSpace(s + " " + r.String()) } }
 	return Events{
-		Acked: say("acked"), Cancelled: say("cancelled"), Bye: say("bye"), Ringing: say("ringing"), EarlyMedia: say("early media"), Answered: say("answered"),
+		Acked: say("acked"), Cancelled: why("cancelled"), Bye: why("bye"), Ringing: say("ringing"), EarlyMedia: say("early media"), Answered: say("answered"),
 		DialogChanged: func(b []byte) {
 			e.mu.Lock()
 			e.snapshots = append(e.snapshots, b)

@@ -23,7 +23,7 @@ type raw struct {
 	hasAccept          bool
 	contentType        []byte
 	contentEncoding    []byte
-	userAgent          []byte
+	userAgent, reason  []byte
 	maxForwards        int // -1 = absent
 	contentLength      int // -1 = absent
 	head               int // bytes before the body
@@ -187,6 +187,8 @@ func (m *raw) header(line []byte) *flaw {
 		m.accept, m.hasAccept = value, true
 	case is(name, "user-agent", 0):
 		m.userAgent = value
+	case is(name, "reason", 0):
+		m.reason = value
 	case is(name, "route", 0), is(name, "record-route", 0):
 		m.spaced = m.spaced || spaced(value)
 		return checkRoute(value)

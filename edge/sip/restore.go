@@ -59,7 +59,6 @@ func (ua *UA) restore(ctx context.Context, snapshot []byte, ev Events) (*Leg, er
 		return nil, ErrEnded
 	}
 	l.pending, l.ev = false, ev
-	l.watchExpiry()
 	return l, nil
 }
 
@@ -80,6 +79,9 @@ func (l *Leg) offerAgain(ctx context.Context) error {
 			return nil
 		}
 		last = statusError(res)
+		if l.longer(res) {
+			continue
+		}
 		pause, again := l.pauseAfter(res)
 		if !again {
 			return last
@@ -164,11 +166,7 @@ func (l *Leg) offer() (*sip.Request, uint32, error) {
 	}
 	req.AppendHeader(l.ua.contact(l.d.Transport))
 	req.AppendHeader(sip.NewHeader("Allow", allowed))
-	req.AppendHeader(sip.NewHeader("Supported", "timer"))
-	if l.d.Expires > 0 {
-		// The peer keeps the duty to refresh: it is the called side here.
-		req.AppendHeader(sip.NewHeader("Session-Expires", strconv.Itoa(int(l.d.Expires))+";refresher=uas"))
-	}
+	l.askTimer(req)
 	req.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
 	req.SetBody(l.describe(true))
 	return req, seq, nil
@@ -177,11 +175,9 @@ func (l *Leg) offer() (*sip.Request, uint32, error) {
 func (l *Leg) offerAccepted(ctx context.Context, res *sip.Response, tx *sip.ClientTx, seq uint32) error {
 	l.mu.Lock()
 	l.d.refreshTarget(res)
-	if l.d.Expires > 0 && res.GetHeader("session-expires") == nil {
-		l.d.Expires = 0
-	}
+	l.timerAgreed(res)
 	var err error
-	if l.out == nil || !l.out.settled {
+	if !l.answeredEarly(res) {
 		err = l.offerAnswered(res)
 	}
 	ackTo := l.d.copy()
@@ -191,6 +187,17 @@ func (l *Leg) offerAccepted(ctx context.Context, res *sip.Response, tx *sip.Clie
 		return errors.Join(err, ackErr)
 	}
 	return err
+}
+
+// answeredEarly: a reliable provisional response of who sends this 2xx brought
+// the answer. It is so of the first 2xx only.
+func (l *Leg) answeredEarly(res *sip.Response) bool {
+	if l.out == nil || l.out.settled == "" {
+		return false
+	}
+	who := l.out.settled
+	l.out.settled = ""
+	return who == tagOf(res.To().Params)
 }
 
 // offerAnswered takes the description that answers our offer.

@@ -139,9 +139,9 @@ const (
 // Cancelled, Bye and Failed are the last word of a leg: its media port is
 // closed when the callback returns.
 type Events struct {
-	Acked     func() // the answer arrived: the call is up
-	Cancelled func() // the caller gave up before the answer
-	Bye       func() // the peer hung up
+	Acked     func()       // the answer arrived: the call is up
+	Cancelled func(Reason) // the caller gave up before the answer
+	Bye       func(Reason) // the peer hung up
 	// DialogChanged: the snapshot to take over from is a new one.
 	DialogChanged func(snapshot []byte)
 	// MediaChanged: the peer changed codec, address or direction. The port's

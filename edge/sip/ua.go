@@ -70,6 +70,7 @@ type timing struct {
 	t1, t2 time.Duration
 	decide time.Duration // how long an INVITE may wait for the handler
 	pause  float64       // scale of pauses between attempts
+	second time.Duration // unit of session intervals
 }
 
 // New checks the configuration; Start opens nothing but serves cfg's sockets.
@@ -101,7 +102,7 @@ func New(cfg Config, h Handler) (*UA, error) {
 	}
 	ua := &UA{
 		cfg: cfg, handler: h, log: cfg.Log, metrics: m, host: host, port: int(port), resolver: net.DefaultResolver,
-		time: timing{t1: sip.T1, t2: sip.T2, decide: 3 * time.Minute, pause: 1},
+		time: timing{t1: sip.T1, t2: sip.T2, decide: 3 * time.Minute, pause: 1, second: time.Second},
 		legs: map[dialogKey]*Leg{}, invites: map[inviteKey]*invite{}, calls: map[string]*shares{}, paces: paces{},
 	}
 	ua.guard = &guard{ua: ua, seed: maphash.MakeSeed()}
@@ -226,6 +227,8 @@ func (ua *UA) handle(req *sip.Request, tx *sip.ServerTx) {
 		tx.Terminate() // of no dialog; nothing else would end it
 	case req.To() == nil || req.From() == nil || req.CallID() == nil || req.Method == sip.INVITE && req.Contact() == nil:
 		ua.turnDown(req, tx, sip.StatusBadRequest)
+	case req.Method == sip.PRACK:
+		ua.prack(req, tx)
 	case tagOf(req.To().Params) != "":
 		if l := ua.leg(keyOf(req)); l != nil {
 			l.serve(req, tx)
