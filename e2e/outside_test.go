@@ -203,6 +203,8 @@ func (tn *tenant) answeredOutside(ctx context.Context, t *testing.T, ua *carrier
 		t.Fatal(err)
 	}
 	connected(ctx, t, who.Call, there, 400, hzOutside)
+	hearsMore(ctx, t, who.Call, window) // the recording is looked at from its end
+	connected(ctx, t, who.Call, there, 400, hzOutside)
 	there.Hangup(ctx)
 	until(ctx, t, who.Done(), "the caller's call is not over")
 	tn.told(ctx, t, who, "transferred, outside_answered", "outside")
