@@ -6,11 +6,12 @@
 // past can be told from inventions.
 //
 //	node:  token made -> joining -> up <-> down        up = reported within 10 s
-//	site:  waiting_for_nodes -> healthy <-> degraded <-> down
+//	site:  waiting_for_nodes -> healthy <-> degraded <-> down    degraded = a node is down, or is up and does not record
 //	token: made -> spent (once, by one key) | expired (15 minutes)
 //
 // What a tenant sees of a hosted site is its nodes' names, addresses for
-// browsers and state: no figure that sums up other tenants' work.
+// browsers and state, and whether it records: no figure that sums up other
+// tenants' work.
 //
 // Registry is the side the nodes' protocol uses (cloud/fleet), Service the
 // tenants', Admin the platform's operator's.

@@ -70,12 +70,15 @@ func (r *Registry) ReportNode(ctx context.Context, site, name string, rep *edgev
 }
 
 func queueReport(batch *pgx.Batch, site, name string, r *edgev1.ReportNodeRequest) {
+	rec := recordingOf(r.Recording)
 	batch.Queue(`UPDATE nodes SET seen_at = now(), started_at = $3, version = $4, leader = $5, raft_state = $6, applied_index = $7,
 		lag = $8, disk_free_bytes = $9, disk_total_bytes = $10, calls = $11, facts_waiting = $12, recordings_waiting = $13,
-		config_version = $14, clock_offset_us = $15, trunks = $16, clock_off_us = $17, voter = voter OR $5 WHERE site_id = $1 AND name = $2`,
+		config_version = $14, clock_offset_us = $15, trunks = $16, clock_off_us = $17, voter = voter OR $5,
+		recording_stopped = $18, recording_stopped_at = $19, recording_free_percent = $20, recording_needed_percent = $21 WHERE site_id = $1 AND name = $2`,
 		site, name, micros(r.StartedAt), r.Version, r.Leader, r.RaftState, clamp(r.AppliedIndex),
 		clamp(r.Lag), clamp(r.DiskFreeBytes), clamp(r.DiskTotalBytes), int32(min(r.Calls, 1<<30)), clamp(r.FactsWaiting), clamp(r.RecordingsWaiting),
-		clamp(r.ConfigVersion), r.ClockOffsetUs, trunksJSON(r.Trunks), r.ClockOffUs)
+		clamp(r.ConfigVersion), r.ClockOffsetUs, trunksJSON(r.Trunks), r.ClockOffUs,
+		rec.RecordingStopped, rec.RecordingStoppedAt, rec.RecordingFreePercent, rec.RecordingNeededPercent)
 	if !r.Leader {
 		return
 	}
@@ -88,6 +91,31 @@ func queueReport(batch *pgx.Batch, site, name string, r *edgev1.ReportNodeReques
 	}
 	batch.Queue(`UPDATE nodes n SET voter = p.voter FROM unnest($2::text[], $3::boolean[]) AS p (name, voter)
 		WHERE n.site_id = $1 AND n.name = p.name AND n.voter <> p.voter`, site, peers, voters)
+}
+
+// recordingOf takes what a node says of its recordings, nothing from one that does
+// not tell.
+func recordingOf(r *edgev1.RecordingStatus) recordingState {
+	out := recordingState{
+		RecordingStopped: r.GetStopped(), RecordingFreePercent: percent(r.GetFreePercent()), RecordingNeededPercent: percent(r.GetNeededPercent()),
+	}
+	switch out.RecordingStopped {
+	case "":
+		return out
+	case "disk_full", "disk_error":
+	default:
+		out.RecordingStopped = "other"
+	}
+	out.RecordingStoppedAt = micros(r.GetStoppedAt())
+	return out
+}
+
+// percent is p between 0 and 100; what is none is 0.
+func percent(p float64) float32 {
+	if !(p > 0) { // also what is not a number
+		return 0
+	}
+	return float32(min(p, 100))
 }
 
 func trunksJSON(list []*edgev1.TrunkStatus) []byte {

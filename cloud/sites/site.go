@@ -55,6 +55,15 @@ type node struct {
 	RecordingsWaiting    int64
 	ClockOffsetUs        int64
 	ClockOffUs           int64
+	recordingState
+}
+
+// recordingState is whether a node records, columns of nodes.
+type recordingState struct {
+	RecordingStopped       string
+	RecordingStoppedAt     *time.Time
+	RecordingFreePercent   float32
+	RecordingNeededPercent float32
 }
 
 func (n node) status(now time.Time) string {
@@ -69,12 +78,13 @@ func (n node) status(now time.Time) string {
 
 // siteStatus sums up the nodes of a site.
 func siteStatus(nodes []node, now time.Time) string {
-	up, known := 0, 0
+	up, known, recording := 0, 0, true
 	for _, n := range nodes {
 		switch n.status(now) {
 		case "up":
 			up++
 			known++
+			recording = recording && n.RecordingStopped == ""
 		case "down":
 			known++
 		}
@@ -84,7 +94,7 @@ func siteStatus(nodes []node, now time.Time) string {
 		return "waiting_for_nodes"
 	case up == 0:
 		return "down"
-	case up < known:
+	case up < known, !recording:
 		return "degraded"
 	}
 	return "healthy"
@@ -124,6 +134,8 @@ func nodeView(n node, leader, whole bool, now time.Time) *cloudv1.SiteNode {
 	out := &cloudv1.SiteNode{
 		Name: n.Name, Status: n.status(now), Leader: leader, Voter: n.Voter, Version: n.Version, WebUrl: n.WebURL,
 		SeenAt: stamp(n.SeenAt), StartedAt: stamp(n.StartedAt),
+		// Whose calls are not recorded must know it, at the platform's site too.
+		RecordingStopped: n.RecordingStopped, RecordingStoppedAt: stamp(n.RecordingStoppedAt),
 	}
 	if !whole {
 		return out
@@ -133,6 +145,7 @@ func nodeView(n node, leader, whole bool, now time.Time) *cloudv1.SiteNode {
 	out.FactsWaiting, out.RecordingsWaiting = uint64(n.FactsWaiting), uint64(n.RecordingsWaiting)
 	out.CertificateExpiresAt, out.ClockOffsetUs = timestamppb.New(n.CertificateExpiresAt), n.ClockOffsetUs
 	out.ClockOffUs = n.ClockOffUs
+	out.RecordingFreePercent, out.RecordingNeededPercent = float64(n.RecordingFreePercent), float64(n.RecordingNeededPercent)
 	return out
 }
 

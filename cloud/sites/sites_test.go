@@ -2,7 +2,10 @@ package sites
 
 import (
 	"context"
+	"crypto/rand"
+	"math"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -263,6 +266,57 @@ func TestRejoinReplacesTheCertificate(t *testing.T) {
 	wantFault(t, p.registry.CheckCertificate(t.Context(), s.Id, "n9", "x"), fault.Unauthenticated, "fault.node.certificate_replaced")
 }
 
+func TestNodeSaysThatItDoesNotRecord(t *testing.T) {
+	p := newPlace(t)
+	_, ctx := p.tenant("one")
+	since := time.Now().Add(-time.Hour).Truncate(time.Microsecond)
+	at := since.UnixMicro()
+	for _, c := range []struct {
+		says          *edgev1.RecordingStatus
+		stopped, site string
+		since         time.Time
+		free, needed  float64
+	}{
+		{nil, "", "healthy", time.Time{}, 0, 0}, // of a release that does not tell
+		{&edgev1.RecordingStatus{FreePercent: 42.5, NeededPercent: 20}, "", "healthy", time.Time{}, 42.5, 20},
+		{&edgev1.RecordingStatus{Stopped: "disk_full", StoppedAt: at, FreePercent: 6.25, NeededPercent: 20}, "disk_full", "degraded", since, 6.25, 20},
+		{&edgev1.RecordingStatus{Stopped: "disk_error", StoppedAt: at, FreePercent: -1}, "disk_error", "degraded", since, 0, 0},
+		{&edgev1.RecordingStatus{Stopped: strings.Repeat("x", 9000), StoppedAt: at, FreePercent: math.NaN(), NeededPercent: math.Inf(1)}, "other", "degraded", since, 0, 100},
+	} {
+		s := p.site(ctx, "Berlin "+rand.Text())
+		p.joined(ctx, s.Id, "n1")
+		p.report(s.Id, "n1", &edgev1.ReportNodeRequest{Leader: true, Recording: c.says})
+		site, err := p.service.GetSite(ctx, &cloudv1.GetSiteRequest{Id: s.Id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := site.Nodes[0]
+		var stoppedAt time.Time
+		if n.RecordingStoppedAt != nil {
+			stoppedAt = n.RecordingStoppedAt.AsTime()
+		}
+		if site.Status != c.site || n.Status != "up" || n.RecordingStopped != c.stopped || !stoppedAt.Equal(c.since) ||
+			n.RecordingFreePercent != c.free || n.RecordingNeededPercent != c.needed {
+			t.Errorf("%v: site %s, node %v", c.says, site.Status, n)
+		}
+	}
+
+	s := p.site(ctx, "Bremen")
+	p.joined(ctx, s.Id, "n1")
+	told := func(r *edgev1.RecordingStatus) *cloudv1.SiteNode {
+		p.report(s.Id, "n1", &edgev1.ReportNodeRequest{Leader: true, Recording: r})
+		site, err := p.service.GetSite(ctx, &cloudv1.GetSiteRequest{Id: s.Id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return site.Nodes[0]
+	}
+	told(&edgev1.RecordingStatus{Stopped: "disk_full", StoppedAt: at})
+	if n := told(&edgev1.RecordingStatus{FreePercent: 30, NeededPercent: 20}); n.RecordingStopped != "" || n.RecordingStoppedAt != nil {
+		t.Errorf("it records again: %v", n)
+	}
+}
+
 func TestHostedSiteHidesOthers(t *testing.T) {
 	p := newPlace(t)
 	one, ctx1 := p.tenant("one")
@@ -292,7 +346,7 @@ func TestHostedSiteHidesOthers(t *testing.T) {
 			t.Fatalf("%v, %v", s, err)
 		}
 	}
-	p.report(id, "n1", &edgev1.ReportNodeRequest{Leader: true, Calls: 12, DiskFreeBytes: 9, FactsWaiting: 3, ClockOffUs: 5, Refused: []*edgev1.RefusedInvite{
+	p.report(id, "n1", &edgev1.ReportNodeRequest{Leader: true, Calls: 12, DiskFreeBytes: 9, FactsWaiting: 3, ClockOffUs: 5, Recording: &edgev1.RecordingStatus{Stopped: "disk_full", FreePercent: 6}, Refused: []*edgev1.RefusedInvite{
 		{Source: "192.0.2.1", Called: "+100", Caller: "+1", Reason: "limit", Status: 486, TenantId: one},
 		{Source: "192.0.2.2", Called: "+200", Caller: "+2", Reason: "limit", Status: 486, TenantId: two},
 		{Source: "192.0.2.3", Called: "+300", Caller: "+3", Reason: "unknown_number", Status: 404},
@@ -302,6 +356,9 @@ func TestHostedSiteHidesOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := seen.Site.Nodes[0]
+	if n.RecordingStopped != "disk_full" || n.RecordingFreePercent != 0 {
+		t.Errorf("a tenant does not see that its calls are not recorded: %v", n)
+	}
 	if n.Status != "up" || n.WebUrl == "" || n.Calls != 0 || n.NodeAddr != "" || n.DiskFreeBytes != 0 || n.FactsWaiting != 0 || n.ClockOffUs != 0 {
 		t.Errorf("a tenant's view of a hosted node: %v", n)
 	}

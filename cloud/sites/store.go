@@ -14,7 +14,8 @@ import (
 const (
 	siteColumns = "tenant_id, id, name, created_at"
 	nodeColumns = `site_id, name, node_addr, web_url, version, certificate_expires_at, seen_at, started_at, leader, voter, lag,
-		disk_free_bytes, disk_total_bytes, calls, facts_waiting, recordings_waiting, clock_offset_us, clock_off_us`
+		disk_free_bytes, disk_total_bytes, calls, facts_waiting, recordings_waiting, clock_offset_us, clock_off_us,
+		recording_stopped, recording_stopped_at, recording_free_percent, recording_needed_percent`
 )
 
 // What row-level security lets a tenant see is its own sites and the hosted ones

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"trunkline/edge/recording"
 	"trunkline/edge/replica"
 	"trunkline/internal/life"
 )
@@ -58,7 +59,12 @@ func (n *Node) status() any {
 		Cloud   bool           `json:"cloud_connected"`
 		Seen    time.Time      `json:"cloud_seen_at"`
 		Wrong   []string       `json:"invariants_broken"`
-	}{n.cfg.Name, n.cfg.Version, n.replica.Status(), n.board.Count(), n.phones.Agents(), len(n.dir.Load().numbers), connected, seen, replica.CheckInvariants(n.replica.View())}
+
+		Recording recording.Status `json:"recording"`
+	}{
+		n.cfg.Name, n.cfg.Version, n.replica.Status(), n.board.Count(), n.phones.Agents(), len(n.dir.Load().numbers), connected, seen,
+		replica.CheckInvariants(n.replica.View()), n.recordings.Status(),
+	}
 }
 
 func loopback(a net.Addr) bool {

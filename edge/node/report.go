@@ -4,6 +4,7 @@ import (
 	"sync"
 	"syscall"
 
+	"trunkline/edge/recording"
 	"trunkline/edge/sip"
 	edgev1 "trunkline/proto/gen/trunkline/edge/v1"
 )
@@ -51,6 +52,7 @@ func (n *Node) NodeReport() *edgev1.ReportNodeRequest {
 	if syscall.Statfs(n.cfg.Enrolment.Dir(), &fs) == nil {
 		rep.DiskFreeBytes, rep.DiskTotalBytes = fs.Bavail*uint64(fs.Bsize), fs.Blocks*uint64(fs.Bsize)
 	}
+	rep.Recording = recordingStatus(n.recordings.Status())
 	for id := range n.dir.Load().tenants {
 		rep.FactsWaiting += v.OutboxLen(id)
 	}
@@ -67,6 +69,14 @@ func (n *Node) NodeReport() *edgev1.ReportNodeRequest {
 		rep.Peers = append(rep.Peers, &edgev1.PeerStatus{Name: p.Name, Up: p.Up, Voter: p.Voter, Lag: p.Lag})
 	}
 	return rep
+}
+
+func recordingStatus(st recording.Status) *edgev1.RecordingStatus {
+	out := &edgev1.RecordingStatus{Stopped: st.Stopped, FreePercent: st.Free, NeededPercent: st.Needed}
+	if st.Stopped != "" {
+		out.StoppedAt = st.Since.UnixMicro()
+	}
+	return out
 }
 
 // raftState tells a member that still catches up from one that votes.

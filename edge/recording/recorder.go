@@ -224,6 +224,7 @@ func (r *Recorder) write() {
 func (r *Recorder) writeFrame(number int64, left, right []byte) {
 	if err := r.w.Frame(number*window.Microseconds(), left, right); err != nil {
 		r.failure = err
+		r.store.health.fail(time.Now())
 		r.store.cfg.Log.Error("recording stopped", "tenant", r.spec.Tenant, "call", r.spec.CallID, "error", err)
 		r.stop(ReasonDiskError)
 		return
@@ -239,6 +240,9 @@ func (r *Recorder) stop(reason string) {
 		r.reason = reason
 	}
 	r.mu.Unlock()
+	if first {
+		notRecorded.WithLabelValues(reason).Inc()
+	}
 	if first && r.spec.OnStop != nil {
 		go r.spec.OnStop(reason)
 	}

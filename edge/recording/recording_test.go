@@ -326,10 +326,14 @@ func TestDiskFull(t *testing.T) {
 		sp.OnStop = func(reason string) { reasons <- reason }
 		r := record(t, s, sp)
 		<-time.After(time.Second)
+		if st := s.Status(); st.Stopped != "" || !st.Since.IsZero() || st.Free != 50 || st.Needed != 20 {
+			t.Errorf("with room: %+v", st)
+		}
 		setFree(19)
 		if got := <-reasons; got != ReasonDiskFull {
 			t.Errorf("reason %q", got)
 		}
+		began := time.Now()
 		if _, err := s.Record(spec(k)); !errors.Is(err, ErrDiskFull) {
 			t.Errorf("recording on a full disk: %v", err)
 		}
@@ -339,13 +343,50 @@ func TestDiskFull(t *testing.T) {
 		}
 		setFree(20.5)
 		<-time.After(6 * time.Second)
-		if !s.Status().DiskFull {
-			t.Error("recording again at once")
+		if st := s.Status(); st.Stopped != ReasonDiskFull || !st.Since.Equal(began) || st.Free != 20.5 {
+			t.Errorf("recording again at once, or stopped anew: %+v", st)
 		}
 		setFree(30)
 		<-time.After(6 * time.Second)
-		if s.Status().DiskFull {
-			t.Error("not recording again")
+		if st := s.Status(); st.Stopped != "" || !st.Since.IsZero() {
+			t.Errorf("not recording again: %+v", st)
+		}
+	})
+}
+
+// What the disk refuses is said until a write works again; what is wrong with one
+// recording says nothing about the disk.
+func TestDiskError(t *testing.T) {
+	k, dir := newKeys(t), filepath.Join(t.TempDir(), "recordings")
+	synctest.Test(t, func(t *testing.T) {
+		s := started(t, Config{Dir: dir})
+		defer stop(t, s)
+		bad := spec(k)
+		bad.PublicKey = []byte("no key")
+		if _, err := s.Record(bad); err == nil || s.Status().Stopped != "" {
+			t.Fatalf("a bad key: %v, %+v", err, s.Status())
+		}
+		away := dir + " away" // also for root, whom no permission stops
+		if err := errors.Join(os.Rename(dir, away), os.WriteFile(dir, nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if _, err := s.Record(spec(k)); err == nil {
+			t.Fatal("recorded nowhere")
+		}
+		<-time.After(11 * time.Second)
+		if st := s.Status(); st.Stopped != ReasonDiskError || !st.Since.Equal(began) {
+			t.Errorf("not written: %+v", st)
+		}
+		if err := errors.Join(os.Remove(dir), os.Rename(away, dir)); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(6 * time.Second)
+		if st := s.Status(); st.Stopped != "" {
+			t.Errorf("written again: %+v", st)
+		}
+		if _, err := s.Record(spec(k)); err != nil {
+			t.Error(err)
 		}
 	})
 }

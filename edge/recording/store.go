@@ -35,6 +35,7 @@ const defaultFree = 20
 type Store struct {
 	cfg          Config
 	full         atomic.Bool
+	health       health
 	copyFailures atomic.Uint64
 	copies       *copies // of other nodes' recordings
 
@@ -134,10 +135,15 @@ func (s *Store) Record(spec Spec) (*Recorder, error) {
 		return nil, errors.New("recording: bad recording id")
 	}
 	if s.full.Load() {
+		notRecorded.WithLabelValues(ReasonDiskFull).Inc()
 		return nil, ErrDiskFull
 	}
 	r, err := newRecorder(s, spec)
 	if err != nil {
+		if onDisk(err) {
+			s.health.fail(time.Now())
+			notRecorded.WithLabelValues(ReasonDiskError).Inc()
+		}
 		return nil, err
 	}
 	s.mu.Lock()
@@ -167,24 +173,6 @@ func (s *Store) closed(r *Recorder) {
 	}
 }
 
-// Status is for the node's health report.
-type Status struct {
-	Active int
-	// DiskFull says that nothing is recorded now.
-	DiskFull bool
-	// CopyFailures counts failed calls of the Copier.
-	CopyFailures uint64
-	// Copying is how many recordings the peer does not have whole.
-	Copying int
-}
-
-// Status of the store now.
-func (s *Store) Status() Status {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return Status{Active: len(s.active), DiskFull: s.full.Load(), CopyFailures: s.copyFailures.Load(), Copying: len(s.copying)}
-}
-
 func (s *Store) recorders(of map[*Recorder]struct{}) []*Recorder {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -209,6 +197,7 @@ func (s *Store) syncAll(context.Context) {
 	if len(active) <= fewFiles {
 		for _, r := range active {
 			if err := r.sync(); err != nil && !errors.Is(err, os.ErrClosed) {
+				s.health.fail(time.Now())
 				s.cfg.Log.Error("recording not synced", "error", err)
 			}
 		}
@@ -227,6 +216,7 @@ func (s *Store) syncAll(context.Context) {
 		dir.Close()
 	}
 	if err != nil {
+		s.health.fail(time.Now())
 		s.cfg.Log.Error("recordings not synced", "error", err)
 	}
 }
@@ -264,41 +254,6 @@ func (s *Store) copiedWhole(r *Recorder) {
 	if _, ok := s.active[r]; !ok {
 		r.f.Close()
 	}
-}
-
-// checkDisk stops all recordings when the disk fills up, and allows new ones
-// when there is room again.
-func (s *Store) checkDisk() {
-	if s.cfg.FreePercent < 0 {
-		return
-	}
-	free, err := s.cfg.Free(s.cfg.Dir)
-	if err != nil {
-		s.cfg.Log.Error("free disk space not known", "error", err)
-		return
-	}
-	need := s.cfg.FreePercent
-	if s.full.Load() {
-		need++ // not on and off with each file removed
-	}
-	full := free < need
-	if s.full.Swap(full) == full {
-		return
-	}
-	s.cfg.Log.Warn("recording and free disk space", "full", full, "free_percent", free, "needed_percent", need)
-	if full {
-		for _, r := range s.recorders(s.active) {
-			r.stop(ReasonDiskFull)
-		}
-	}
-}
-
-func freePercent(dir string) (float64, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		return 0, err
-	}
-	return 100 * float64(st.Bavail) / float64(max(st.Blocks, 1)), nil
 }
 
 func (s *Store) path(spec Spec) string {

@@ -38,6 +38,11 @@ type status struct {
 			Lag       uint64
 		}
 	}
+	Recording struct {
+		Stopped      string
+		Since        time.Time
+		Free, Needed float64
+	}
 	Calls          int
 	Agents         int
 	Numbers        int
@@ -123,6 +128,15 @@ func (s *status) print(to io.Writer, e *enroll.Enrolment) error {
 	}
 	if s.Replica.Clock.Off {
 		row("WRONG", "the clock is "+apart(ahead)+" of most others: this node does not lead. Turn on time synchronisation: timedatectl set-ntp true")
+	}
+	switch r := s.Recording; r.Stopped {
+	case "":
+	case "disk_full":
+		row("WRONG", fmt.Sprintf("nothing is recorded since %s: %.1f %% of the disk are free, %.0f %% must be. Free some space; calls go on",
+			r.Since.Local().Format(time.DateTime), r.Free, r.Needed))
+	default:
+		row("WRONG", fmt.Sprintf("nothing is recorded since %s: the disk does not take it. Look at the node's log; calls go on",
+			r.Since.Local().Format(time.DateTime)))
 	}
 	for _, b := range s.Broken {
 		row("WRONG", b)

@@ -19,6 +19,7 @@ import {
 } from '@/ui'
 import { JoinSection } from './join'
 import { Nodes } from './nodes'
+import { doesNotRecord, NotRecording } from './recording'
 import { RefusedCalls } from './refused'
 import { SiteTrunks } from './trunk-health'
 import { SiteStatus } from './words'
@@ -137,6 +138,9 @@ function Tab({ tab, latest }: { tab: string; latest: WatchSiteResponse }) {
             .map((node) => (
               <ClockOff key={node.name} node={node} />
             ))}
+          {site.nodes.filter(doesNotRecord).map((node) => (
+            <NotRecording key={node.name} node={node} hosted={site.hosted} />
+          ))}
           <Nodes nodes={site.nodes} />
         </>
       )}

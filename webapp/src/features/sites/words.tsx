@@ -2,7 +2,8 @@ import type { MessageDescriptor } from '@lingui/core'
 import { msg } from '@lingui/core/macro'
 import { useLingui } from '@lingui/react/macro'
 import type { Site, SiteNode } from '@/api/gen/trunkline/cloud/v1/sites_pb'
-import { nodeStatusLook, StatusBadge, siteStatusLook } from '@/ui'
+import { nodeStatusLook, Row, StatusBadge, siteStatusLook } from '@/ui'
+import { doesNotRecord, NotRecordingBadge, someDoNotRecord } from './recording'
 
 export const nodesUp = (site: Site) => site.nodes.filter(({ status }) => status === 'up').length
 export const versionsOf = (site: Site) => [...new Set(site.nodes.map(({ version }) => version).filter(Boolean))].sort().join(', ')
@@ -11,9 +12,12 @@ export function SiteStatus({ site }: { site: Site }) {
   const { i18n } = useLingui()
   const { tone, icon, word } = siteStatusLook(site.status)
   return (
-    <StatusBadge tone={tone} icon={icon}>
-      {i18n._(word)}
-    </StatusBadge>
+    <Row>
+      <StatusBadge tone={tone} icon={icon}>
+        {i18n._(word)}
+      </StatusBadge>
+      {someDoNotRecord(site) && <NotRecordingBadge />}
+    </Row>
   )
 }
 
@@ -21,9 +25,12 @@ export function NodeStatus({ node }: { node: SiteNode }) {
   const { i18n } = useLingui()
   const { tone, icon, word } = nodeStatusLook(node.status)
   return (
-    <StatusBadge tone={tone} icon={icon}>
-      {i18n._(word)}
-    </StatusBadge>
+    <Row>
+      <StatusBadge tone={tone} icon={icon}>
+        {i18n._(word)}
+      </StatusBadge>
+      {doesNotRecord(node) && <NotRecordingBadge />}
+    </Row>
   )
 }
 

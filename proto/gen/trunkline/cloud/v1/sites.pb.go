@@ -280,9 +280,17 @@ type SiteNode struct {
 	ClockOffsetUs int64 `protobuf:"varint,17,opt,name=clock_offset_us,json=clockOffsetUs,proto3" json:"clock_offset_us,omitempty"`
 	// How far its clock is ahead (negative: behind) of the majority of the site's,
 	// if that is more than 2 s: the node does not lead until it is set right. Else 0.
-	ClockOffUs    int64 `protobuf:"varint,18,opt,name=clock_off_us,json=clockOffUs,proto3" json:"clock_off_us,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ClockOffUs int64 `protobuf:"varint,18,opt,name=clock_off_us,json=clockOffUs,proto3" json:"clock_off_us,omitempty"`
+	// Why the node does not record its calls: "disk_full", "disk_error", "other";
+	// empty while it does.
+	RecordingStopped   string                 `protobuf:"bytes,19,opt,name=recording_stopped,json=recordingStopped,proto3" json:"recording_stopped,omitempty"`
+	RecordingStoppedAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=recording_stopped_at,json=recordingStoppedAt,proto3" json:"recording_stopped_at,omitempty"`
+	// The free part of the disk recordings are on, and below what nothing is
+	// recorded; 0 where that is not known.
+	RecordingFreePercent   float64 `protobuf:"fixed64,21,opt,name=recording_free_percent,json=recordingFreePercent,proto3" json:"recording_free_percent,omitempty"`
+	RecordingNeededPercent float64 `protobuf:"fixed64,22,opt,name=recording_needed_percent,json=recordingNeededPercent,proto3" json:"recording_needed_percent,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
 }
 
 func (x *SiteNode) Reset() {
@@ -437,6 +445,34 @@ func (x *SiteNode) GetClockOffsetUs() int64 {
 func (x *SiteNode) GetClockOffUs() int64 {
 	if x != nil {
 		return x.ClockOffUs
+	}
+	return 0
+}
+
+func (x *SiteNode) GetRecordingStopped() string {
+	if x != nil {
+		return x.RecordingStopped
+	}
+	return ""
+}
+
+func (x *SiteNode) GetRecordingStoppedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RecordingStoppedAt
+	}
+	return nil
+}
+
+func (x *SiteNode) GetRecordingFreePercent() float64 {
+	if x != nil {
+		return x.RecordingFreePercent
+	}
+	return 0
+}
+
+func (x *SiteNode) GetRecordingNeededPercent() float64 {
+	if x != nil {
+		return x.RecordingNeededPercent
 	}
 	return 0
 }
@@ -1601,7 +1637,7 @@ const file_trunkline_cloud_v1_sites_proto_rawDesc = "" +
 	"created_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x1d\n" +
 	"\n" +
 	"agent_urls\x18\x06 \x03(\tR\tagentUrls\x12\x16\n" +
-	"\x06status\x18\a \x01(\tR\x06status\"\x8e\x05\n" +
+	"\x06status\x18\a \x01(\tR\x06status\"\xf9\x06\n" +
 	"\bSiteNode\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06status\x18\x02 \x01(\tR\x06status\x12\x16\n" +
@@ -1623,7 +1659,11 @@ const file_trunkline_cloud_v1_sites_proto_rawDesc = "" +
 	"\x16certificate_expires_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\x14certificateExpiresAt\x12&\n" +
 	"\x0fclock_offset_us\x18\x11 \x01(\x03R\rclockOffsetUs\x12 \n" +
 	"\fclock_off_us\x18\x12 \x01(\x03R\n" +
-	"clockOffUs\"*\n" +
+	"clockOffUs\x12+\n" +
+	"\x11recording_stopped\x18\x13 \x01(\tR\x10recordingStopped\x12L\n" +
+	"\x14recording_stopped_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\x12recordingStoppedAt\x124\n" +
+	"\x16recording_free_percent\x18\x15 \x01(\x01R\x14recordingFreePercent\x128\n" +
+	"\x18recording_needed_percent\x18\x16 \x01(\x01R\x16recordingNeededPercent\"*\n" +
 	"\x0eGetSiteRequest\x12\x18\n" +
 	"\x02id\x18\x01 \x01(\tB\b\x92\xb5\x18\x04\b\x01@\x01R\x02id\"1\n" +
 	"\x11CreateSiteRequest\x12\x1c\n" +
@@ -1765,48 +1805,49 @@ var file_trunkline_cloud_v1_sites_proto_depIdxs = []int32{
 	25, // 3: trunkline.cloud.v1.SiteNode.seen_at:type_name -> google.protobuf.Timestamp
 	25, // 4: trunkline.cloud.v1.SiteNode.started_at:type_name -> google.protobuf.Timestamp
 	25, // 5: trunkline.cloud.v1.SiteNode.certificate_expires_at:type_name -> google.protobuf.Timestamp
-	25, // 6: trunkline.cloud.v1.CreateJoinTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
-	3,  // 7: trunkline.cloud.v1.WatchSiteResponse.site:type_name -> trunkline.cloud.v1.Site
-	12, // 8: trunkline.cloud.v1.WatchSiteResponse.join_log:type_name -> trunkline.cloud.v1.JoinLogEntry
-	13, // 9: trunkline.cloud.v1.WatchSiteResponse.refused:type_name -> trunkline.cloud.v1.RefusedInvite
-	14, // 10: trunkline.cloud.v1.WatchSiteResponse.trunks:type_name -> trunkline.cloud.v1.TrunkHealth
-	25, // 11: trunkline.cloud.v1.WatchSiteResponse.server_time:type_name -> google.protobuf.Timestamp
-	25, // 12: trunkline.cloud.v1.JoinLogEntry.at:type_name -> google.protobuf.Timestamp
-	25, // 13: trunkline.cloud.v1.RefusedInvite.at:type_name -> google.protobuf.Timestamp
-	25, // 14: trunkline.cloud.v1.TrunkHealth.last_call_at:type_name -> google.protobuf.Timestamp
-	17, // 15: trunkline.cloud.v1.ListTrunksResponse.trunks:type_name -> trunkline.cloud.v1.Trunk
-	17, // 16: trunkline.cloud.v1.SaveTrunkRequest.trunk:type_name -> trunkline.cloud.v1.Trunk
-	22, // 17: trunkline.cloud.v1.ListNumbersResponse.numbers:type_name -> trunkline.cloud.v1.PhoneNumber
-	22, // 18: trunkline.cloud.v1.SaveNumberRequest.number:type_name -> trunkline.cloud.v1.PhoneNumber
-	1,  // 19: trunkline.cloud.v1.SiteService.ListSites:input_type -> trunkline.cloud.v1.ListSitesRequest
-	5,  // 20: trunkline.cloud.v1.SiteService.GetSite:input_type -> trunkline.cloud.v1.GetSiteRequest
-	6,  // 21: trunkline.cloud.v1.SiteService.CreateSite:input_type -> trunkline.cloud.v1.CreateSiteRequest
-	7,  // 22: trunkline.cloud.v1.SiteService.UseHostedSite:input_type -> trunkline.cloud.v1.UseHostedSiteRequest
-	8,  // 23: trunkline.cloud.v1.SiteService.CreateJoinToken:input_type -> trunkline.cloud.v1.CreateJoinTokenRequest
-	10, // 24: trunkline.cloud.v1.SiteService.WatchSite:input_type -> trunkline.cloud.v1.WatchSiteRequest
-	15, // 25: trunkline.cloud.v1.SiteService.ListTrunks:input_type -> trunkline.cloud.v1.ListTrunksRequest
-	18, // 26: trunkline.cloud.v1.SiteService.SaveTrunk:input_type -> trunkline.cloud.v1.SaveTrunkRequest
-	19, // 27: trunkline.cloud.v1.SiteService.DeleteTrunk:input_type -> trunkline.cloud.v1.DeleteTrunkRequest
-	20, // 28: trunkline.cloud.v1.SiteService.ListNumbers:input_type -> trunkline.cloud.v1.ListNumbersRequest
-	23, // 29: trunkline.cloud.v1.SiteService.SaveNumber:input_type -> trunkline.cloud.v1.SaveNumberRequest
-	24, // 30: trunkline.cloud.v1.SiteService.DeleteNumber:input_type -> trunkline.cloud.v1.DeleteNumberRequest
-	2,  // 31: trunkline.cloud.v1.SiteService.ListSites:output_type -> trunkline.cloud.v1.ListSitesResponse
-	3,  // 32: trunkline.cloud.v1.SiteService.GetSite:output_type -> trunkline.cloud.v1.Site
-	3,  // 33: trunkline.cloud.v1.SiteService.CreateSite:output_type -> trunkline.cloud.v1.Site
-	3,  // 34: trunkline.cloud.v1.SiteService.UseHostedSite:output_type -> trunkline.cloud.v1.Site
-	9,  // 35: trunkline.cloud.v1.SiteService.CreateJoinToken:output_type -> trunkline.cloud.v1.CreateJoinTokenResponse
-	11, // 36: trunkline.cloud.v1.SiteService.WatchSite:output_type -> trunkline.cloud.v1.WatchSiteResponse
-	16, // 37: trunkline.cloud.v1.SiteService.ListTrunks:output_type -> trunkline.cloud.v1.ListTrunksResponse
-	17, // 38: trunkline.cloud.v1.SiteService.SaveTrunk:output_type -> trunkline.cloud.v1.Trunk
-	0,  // 39: trunkline.cloud.v1.SiteService.DeleteTrunk:output_type -> trunkline.cloud.v1.Done
-	21, // 40: trunkline.cloud.v1.SiteService.ListNumbers:output_type -> trunkline.cloud.v1.ListNumbersResponse
-	22, // 41: trunkline.cloud.v1.SiteService.SaveNumber:output_type -> trunkline.cloud.v1.PhoneNumber
-	0,  // 42: trunkline.cloud.v1.SiteService.DeleteNumber:output_type -> trunkline.cloud.v1.Done
-	31, // [31:43] is the sub-list for method output_type
-	19, // [19:31] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	25, // 6: trunkline.cloud.v1.SiteNode.recording_stopped_at:type_name -> google.protobuf.Timestamp
+	25, // 7: trunkline.cloud.v1.CreateJoinTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	3,  // 8: trunkline.cloud.v1.WatchSiteResponse.site:type_name -> trunkline.cloud.v1.Site
+	12, // 9: trunkline.cloud.v1.WatchSiteResponse.join_log:type_name -> trunkline.cloud.v1.JoinLogEntry
+	13, // 10: trunkline.cloud.v1.WatchSiteResponse.refused:type_name -> trunkline.cloud.v1.RefusedInvite
+	14, // 11: trunkline.cloud.v1.WatchSiteResponse.trunks:type_name -> trunkline.cloud.v1.TrunkHealth
+	25, // 12: trunkline.cloud.v1.WatchSiteResponse.server_time:type_name -> google.protobuf.Timestamp
+	25, // 13: trunkline.cloud.v1.JoinLogEntry.at:type_name -> google.protobuf.Timestamp
+	25, // 14: trunkline.cloud.v1.RefusedInvite.at:type_name -> google.protobuf.Timestamp
+	25, // 15: trunkline.cloud.v1.TrunkHealth.last_call_at:type_name -> google.protobuf.Timestamp
+	17, // 16: trunkline.cloud.v1.ListTrunksResponse.trunks:type_name -> trunkline.cloud.v1.Trunk
+	17, // 17: trunkline.cloud.v1.SaveTrunkRequest.trunk:type_name -> trunkline.cloud.v1.Trunk
+	22, // 18: trunkline.cloud.v1.ListNumbersResponse.numbers:type_name -> trunkline.cloud.v1.PhoneNumber
+	22, // 19: trunkline.cloud.v1.SaveNumberRequest.number:type_name -> trunkline.cloud.v1.PhoneNumber
+	1,  // 20: trunkline.cloud.v1.SiteService.ListSites:input_type -> trunkline.cloud.v1.ListSitesRequest
+	5,  // 21: trunkline.cloud.v1.SiteService.GetSite:input_type -> trunkline.cloud.v1.GetSiteRequest
+	6,  // 22: trunkline.cloud.v1.SiteService.CreateSite:input_type -> trunkline.cloud.v1.CreateSiteRequest
+	7,  // 23: trunkline.cloud.v1.SiteService.UseHostedSite:input_type -> trunkline.cloud.v1.UseHostedSiteRequest
+	8,  // 24: trunkline.cloud.v1.SiteService.CreateJoinToken:input_type -> trunkline.cloud.v1.CreateJoinTokenRequest
+	10, // 25: trunkline.cloud.v1.SiteService.WatchSite:input_type -> trunkline.cloud.v1.WatchSiteRequest
+	15, // 26: trunkline.cloud.v1.SiteService.ListTrunks:input_type -> trunkline.cloud.v1.ListTrunksRequest
+	18, // 27: trunkline.cloud.v1.SiteService.SaveTrunk:input_type -> trunkline.cloud.v1.SaveTrunkRequest
+	19, // 28: trunkline.cloud.v1.SiteService.DeleteTrunk:input_type -> trunkline.cloud.v1.DeleteTrunkRequest
+	20, // 29: trunkline.cloud.v1.SiteService.ListNumbers:input_type -> trunkline.cloud.v1.ListNumbersRequest
+	23, // 30: trunkline.cloud.v1.SiteService.SaveNumber:input_type -> trunkline.cloud.v1.SaveNumberRequest
+	24, // 31: trunkline.cloud.v1.SiteService.DeleteNumber:input_type -> trunkline.cloud.v1.DeleteNumberRequest
+	2,  // 32: trunkline.cloud.v1.SiteService.ListSites:output_type -> trunkline.cloud.v1.ListSitesResponse
+	3,  // 33: trunkline.cloud.v1.SiteService.GetSite:output_type -> trunkline.cloud.v1.Site
+	3,  // 34: trunkline.cloud.v1.SiteService.CreateSite:output_type -> trunkline.cloud.v1.Site
+	3,  // 35: trunkline.cloud.v1.SiteService.UseHostedSite:output_type -> trunkline.cloud.v1.Site
+	9,  // 36: trunkline.cloud.v1.SiteService.CreateJoinToken:output_type -> trunkline.cloud.v1.CreateJoinTokenResponse
+	11, // 37: trunkline.cloud.v1.SiteService.WatchSite:output_type -> trunkline.cloud.v1.WatchSiteResponse
+	16, // 38: trunkline.cloud.v1.SiteService.ListTrunks:output_type -> trunkline.cloud.v1.ListTrunksResponse
+	17, // 39: trunkline.cloud.v1.SiteService.SaveTrunk:output_type -> trunkline.cloud.v1.Trunk
+	0,  // 40: trunkline.cloud.v1.SiteService.DeleteTrunk:output_type -> trunkline.cloud.v1.Done
+	21, // 41: trunkline.cloud.v1.SiteService.ListNumbers:output_type -> trunkline.cloud.v1.ListNumbersResponse
+	22, // 42: trunkline.cloud.v1.SiteService.SaveNumber:output_type -> trunkline.cloud.v1.PhoneNumber
+	0,  // 43: trunkline.cloud.v1.SiteService.DeleteNumber:output_type -> trunkline.cloud.v1.Done
+	32, // [32:44] is the sub-list for method output_type
+	20, // [20:32] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_trunkline_cloud_v1_sites_proto_init() }

@@ -1468,7 +1468,9 @@ type ReportNodeRequest struct {
 	Peers             []*PeerStatus          `protobuf:"bytes,17,rep,name=peers,proto3" json:"peers,omitempty"`
 	// How far the node's clock is ahead (negative: behind) of the majority of the
 	// site's, if that is more than it may be and so the node does not lead; else 0.
-	ClockOffUs    int64 `protobuf:"varint,18,opt,name=clock_off_us,json=clockOffUs,proto3" json:"clock_off_us,omitempty"`
+	ClockOffUs int64 `protobuf:"varint,18,opt,name=clock_off_us,json=clockOffUs,proto3" json:"clock_off_us,omitempty"`
+	// Absent from a release that does not tell.
+	Recording     *RecordingStatus `protobuf:"bytes,19,opt,name=recording,proto3" json:"recording,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1629,6 +1631,86 @@ func (x *ReportNodeRequest) GetClockOffUs() int64 {
 	return 0
 }
 
+func (x *ReportNodeRequest) GetRecording() *RecordingStatus {
+	if x != nil {
+		return x.Recording
+	}
+	return nil
+}
+
+// RecordingStatus: whether a node records its calls.
+type RecordingStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Why it does not: "disk_full", "disk_error"; empty while it does.
+	Stopped string `protobuf:"bytes,1,opt,name=stopped,proto3" json:"stopped,omitempty"`
+	// Since when, Unix microseconds of the node's clock; 0 while it records.
+	StoppedAt int64 `protobuf:"varint,2,opt,name=stopped_at,json=stoppedAt,proto3" json:"stopped_at,omitempty"`
+	// The free part of the disk recordings are on; negative if it is not known.
+	FreePercent float64 `protobuf:"fixed64,3,opt,name=free_percent,json=freePercent,proto3" json:"free_percent,omitempty"`
+	// Below this nothing is recorded; 0: as long as there is any room.
+	NeededPercent float64 `protobuf:"fixed64,4,opt,name=needed_percent,json=neededPercent,proto3" json:"needed_percent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordingStatus) Reset() {
+	*x = RecordingStatus{}
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordingStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordingStatus) ProtoMessage() {}
+
+func (x *RecordingStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordingStatus.ProtoReflect.Descriptor instead.
+func (*RecordingStatus) Descriptor() ([]byte, []int) {
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *RecordingStatus) GetStopped() string {
+	if x != nil {
+		return x.Stopped
+	}
+	return ""
+}
+
+func (x *RecordingStatus) GetStoppedAt() int64 {
+	if x != nil {
+		return x.StoppedAt
+	}
+	return 0
+}
+
+func (x *RecordingStatus) GetFreePercent() float64 {
+	if x != nil {
+		return x.FreePercent
+	}
+	return 0
+}
+
+func (x *RecordingStatus) GetNeededPercent() float64 {
+	if x != nil {
+		return x.NeededPercent
+	}
+	return 0
+}
+
 type PeerStatus struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -1641,7 +1723,7 @@ type PeerStatus struct {
 
 func (x *PeerStatus) Reset() {
 	*x = PeerStatus{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[23]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1653,7 +1735,7 @@ func (x *PeerStatus) String() string {
 func (*PeerStatus) ProtoMessage() {}
 
 func (x *PeerStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[23]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1666,7 +1748,7 @@ func (x *PeerStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeerStatus.ProtoReflect.Descriptor instead.
 func (*PeerStatus) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{23}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *PeerStatus) GetName() string {
@@ -1714,7 +1796,7 @@ type RefusedInvite struct {
 
 func (x *RefusedInvite) Reset() {
 	*x = RefusedInvite{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[24]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1726,7 +1808,7 @@ func (x *RefusedInvite) String() string {
 func (*RefusedInvite) ProtoMessage() {}
 
 func (x *RefusedInvite) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[24]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1739,7 +1821,7 @@ func (x *RefusedInvite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefusedInvite.ProtoReflect.Descriptor instead.
 func (*RefusedInvite) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{24}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RefusedInvite) GetAt() int64 {
@@ -1810,7 +1892,7 @@ type TrunkStatus struct {
 
 func (x *TrunkStatus) Reset() {
 	*x = TrunkStatus{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[25]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1822,7 +1904,7 @@ func (x *TrunkStatus) String() string {
 func (*TrunkStatus) ProtoMessage() {}
 
 func (x *TrunkStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[25]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1835,7 +1917,7 @@ func (x *TrunkStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrunkStatus.ProtoReflect.Descriptor instead.
 func (*TrunkStatus) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{25}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *TrunkStatus) GetTrunkId() string {
@@ -1875,7 +1957,7 @@ type AckInboxRequest struct {
 
 func (x *AckInboxRequest) Reset() {
 	*x = AckInboxRequest{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[26]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1887,7 +1969,7 @@ func (x *AckInboxRequest) String() string {
 func (*AckInboxRequest) ProtoMessage() {}
 
 func (x *AckInboxRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[26]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1900,7 +1982,7 @@ func (x *AckInboxRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckInboxRequest.ProtoReflect.Descriptor instead.
 func (*AckInboxRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{26}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *AckInboxRequest) GetSeqs() []uint64 {
@@ -1920,7 +2002,7 @@ type RecordingOffsetRequest struct {
 
 func (x *RecordingOffsetRequest) Reset() {
 	*x = RecordingOffsetRequest{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[27]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1932,7 +2014,7 @@ func (x *RecordingOffsetRequest) String() string {
 func (*RecordingOffsetRequest) ProtoMessage() {}
 
 func (x *RecordingOffsetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[27]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1945,7 +2027,7 @@ func (x *RecordingOffsetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordingOffsetRequest.ProtoReflect.Descriptor instead.
 func (*RecordingOffsetRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{27}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RecordingOffsetRequest) GetTenantId() int64 {
@@ -1972,7 +2054,7 @@ type RecordingOffsetResponse struct {
 
 func (x *RecordingOffsetResponse) Reset() {
 	*x = RecordingOffsetResponse{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[28]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1984,7 +2066,7 @@ func (x *RecordingOffsetResponse) String() string {
 func (*RecordingOffsetResponse) ProtoMessage() {}
 
 func (x *RecordingOffsetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[28]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1997,7 +2079,7 @@ func (x *RecordingOffsetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordingOffsetResponse.ProtoReflect.Descriptor instead.
 func (*RecordingOffsetResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{28}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RecordingOffsetResponse) GetOffset() uint64 {
@@ -2032,7 +2114,7 @@ type UploadRecordingRequest struct {
 
 func (x *UploadRecordingRequest) Reset() {
 	*x = UploadRecordingRequest{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[29]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2044,7 +2126,7 @@ func (x *UploadRecordingRequest) String() string {
 func (*UploadRecordingRequest) ProtoMessage() {}
 
 func (x *UploadRecordingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[29]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2057,7 +2139,7 @@ func (x *UploadRecordingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadRecordingRequest.ProtoReflect.Descriptor instead.
 func (*UploadRecordingRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{29}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *UploadRecordingRequest) GetTenantId() int64 {
@@ -2125,7 +2207,7 @@ type TurnCredentialsRequest struct {
 
 func (x *TurnCredentialsRequest) Reset() {
 	*x = TurnCredentialsRequest{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[30]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2137,7 +2219,7 @@ func (x *TurnCredentialsRequest) String() string {
 func (*TurnCredentialsRequest) ProtoMessage() {}
 
 func (x *TurnCredentialsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[30]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2150,7 +2232,7 @@ func (x *TurnCredentialsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnCredentialsRequest.ProtoReflect.Descriptor instead.
 func (*TurnCredentialsRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{30}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *TurnCredentialsRequest) GetAgentId() string {
@@ -2174,7 +2256,7 @@ type TurnCredentialsResponse struct {
 
 func (x *TurnCredentialsResponse) Reset() {
 	*x = TurnCredentialsResponse{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[31]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2186,7 +2268,7 @@ func (x *TurnCredentialsResponse) String() string {
 func (*TurnCredentialsResponse) ProtoMessage() {}
 
 func (x *TurnCredentialsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[31]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2199,7 +2281,7 @@ func (x *TurnCredentialsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnCredentialsResponse.ProtoReflect.Descriptor instead.
 func (*TurnCredentialsResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{31}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *TurnCredentialsResponse) GetUrls() []string {
@@ -2240,7 +2322,7 @@ type RenewCertificateRequest struct {
 
 func (x *RenewCertificateRequest) Reset() {
 	*x = RenewCertificateRequest{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[32]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2252,7 +2334,7 @@ func (x *RenewCertificateRequest) String() string {
 func (*RenewCertificateRequest) ProtoMessage() {}
 
 func (x *RenewCertificateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[32]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2265,7 +2347,7 @@ func (x *RenewCertificateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewCertificateRequest.ProtoReflect.Descriptor instead.
 func (*RenewCertificateRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{32}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RenewCertificateRequest) GetCsr() []byte {
@@ -2286,7 +2368,7 @@ type RenewCertificateResponse struct {
 
 func (x *RenewCertificateResponse) Reset() {
 	*x = RenewCertificateResponse{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[33]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2298,7 +2380,7 @@ func (x *RenewCertificateResponse) String() string {
 func (*RenewCertificateResponse) ProtoMessage() {}
 
 func (x *RenewCertificateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[33]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2311,7 +2393,7 @@ func (x *RenewCertificateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewCertificateResponse.ProtoReflect.Descriptor instead.
 func (*RenewCertificateResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{33}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *RenewCertificateResponse) GetCertificateChain() [][]byte {
@@ -2338,7 +2420,7 @@ type ApplyRequest struct {
 
 func (x *ApplyRequest) Reset() {
 	*x = ApplyRequest{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[34]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2350,7 +2432,7 @@ func (x *ApplyRequest) String() string {
 func (*ApplyRequest) ProtoMessage() {}
 
 func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[34]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2363,7 +2445,7 @@ func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{34}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ApplyRequest) GetCommands() [][]byte {
@@ -2383,7 +2465,7 @@ type ApplyResponse struct {
 
 func (x *ApplyResponse) Reset() {
 	*x = ApplyResponse{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[35]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2395,7 +2477,7 @@ func (x *ApplyResponse) String() string {
 func (*ApplyResponse) ProtoMessage() {}
 
 func (x *ApplyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[35]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2408,7 +2490,7 @@ func (x *ApplyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyResponse.ProtoReflect.Descriptor instead.
 func (*ApplyResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{35}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ApplyResponse) GetResults() [][]byte {
@@ -2442,7 +2524,7 @@ type AddNodeRequest struct {
 
 func (x *AddNodeRequest) Reset() {
 	*x = AddNodeRequest{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[36]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2454,7 +2536,7 @@ func (x *AddNodeRequest) String() string {
 func (*AddNodeRequest) ProtoMessage() {}
 
 func (x *AddNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[36]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2467,7 +2549,7 @@ func (x *AddNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddNodeRequest.ProtoReflect.Descriptor instead.
 func (*AddNodeRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{36}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *AddNodeRequest) GetName() string {
@@ -2530,7 +2612,7 @@ type PingRequest struct {
 
 func (x *PingRequest) Reset() {
 	*x = PingRequest{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[37]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2542,7 +2624,7 @@ func (x *PingRequest) String() string {
 func (*PingRequest) ProtoMessage() {}
 
 func (x *PingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[37]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2555,7 +2637,7 @@ func (x *PingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingRequest.ProtoReflect.Descriptor instead.
 func (*PingRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{37}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *PingRequest) GetNode() string {
@@ -2594,7 +2676,7 @@ type PingResponse struct {
 
 func (x *PingResponse) Reset() {
 	*x = PingResponse{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[38]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2606,7 +2688,7 @@ func (x *PingResponse) String() string {
 func (*PingResponse) ProtoMessage() {}
 
 func (x *PingResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[38]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2619,7 +2701,7 @@ func (x *PingResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingResponse.ProtoReflect.Descriptor instead.
 func (*PingResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{38}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *PingResponse) GetNode() string {
@@ -2670,7 +2752,7 @@ type CopyRecordingRequest struct {
 
 func (x *CopyRecordingRequest) Reset() {
 	*x = CopyRecordingRequest{}
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[39]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2682,7 +2764,7 @@ func (x *CopyRecordingRequest) String() string {
 func (*CopyRecordingRequest) ProtoMessage() {}
 
 func (x *CopyRecordingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[39]
+	mi := &file_trunkline_edge_v1_fleet_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2695,7 +2777,7 @@ func (x *CopyRecordingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyRecordingRequest.ProtoReflect.Descriptor instead.
 func (*CopyRecordingRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{39}
+	return file_trunkline_edge_v1_fleet_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *CopyRecordingRequest) GetTenantId() int64 {
@@ -2840,7 +2922,7 @@ const file_trunkline_edge_v1_fleet_proto_rawDesc = "" +
 	"\x05since\x18\x04 \x01(\x03R\x05since\x12\x17\n" +
 	"\acall_id\x18\x05 \x01(\tR\x06callId\"S\n" +
 	"\x0fPushLiveRequest\x12@\n" +
-	"\atenants\x18\x01 \x03(\v2\x1d.trunkline.edge.v1.LiveTenantB\a\x92\xb5\x18\x030\x88'R\atenants\"\xa4\x05\n" +
+	"\atenants\x18\x01 \x03(\v2\x1d.trunkline.edge.v1.LiveTenantB\a\x92\xb5\x18\x030\x88'R\atenants\"\xe6\x05\n" +
 	"\x11ReportNodeRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x16\n" +
@@ -2863,7 +2945,14 @@ const file_trunkline_edge_v1_fleet_proto_rawDesc = "" +
 	"\x0fclock_offset_us\x18\x10 \x01(\x03R\rclockOffsetUs\x123\n" +
 	"\x05peers\x18\x11 \x03(\v2\x1d.trunkline.edge.v1.PeerStatusR\x05peers\x12 \n" +
 	"\fclock_off_us\x18\x12 \x01(\x03R\n" +
-	"clockOffUs\"X\n" +
+	"clockOffUs\x12@\n" +
+	"\trecording\x18\x13 \x01(\v2\".trunkline.edge.v1.RecordingStatusR\trecording\"\x94\x01\n" +
+	"\x0fRecordingStatus\x12\x18\n" +
+	"\astopped\x18\x01 \x01(\tR\astopped\x12\x1d\n" +
+	"\n" +
+	"stopped_at\x18\x02 \x01(\x03R\tstoppedAt\x12!\n" +
+	"\ffree_percent\x18\x03 \x01(\x01R\vfreePercent\x12%\n" +
+	"\x0eneeded_percent\x18\x04 \x01(\x01R\rneededPercent\"X\n" +
 	"\n" +
 	"PeerStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
@@ -2983,7 +3072,7 @@ func file_trunkline_edge_v1_fleet_proto_rawDescGZIP() []byte {
 	return file_trunkline_edge_v1_fleet_proto_rawDescData
 }
 
-var file_trunkline_edge_v1_fleet_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_trunkline_edge_v1_fleet_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_trunkline_edge_v1_fleet_proto_goTypes = []any{
 	(*Done)(nil),                     // 0: trunkline.edge.v1.Done
 	(*JoinRequest)(nil),              // 1: trunkline.edge.v1.JoinRequest
@@ -3008,81 +3097,83 @@ var file_trunkline_edge_v1_fleet_proto_goTypes = []any{
 	(*LiveAgent)(nil),                // 20: trunkline.edge.v1.LiveAgent
 	(*PushLiveRequest)(nil),          // 21: trunkline.edge.v1.PushLiveRequest
 	(*ReportNodeRequest)(nil),        // 22: trunkline.edge.v1.ReportNodeRequest
-	(*PeerStatus)(nil),               // 23: trunkline.edge.v1.PeerStatus
-	(*RefusedInvite)(nil),            // 24: trunkline.edge.v1.RefusedInvite
-	(*TrunkStatus)(nil),              // 25: trunkline.edge.v1.TrunkStatus
-	(*AckInboxRequest)(nil),          // 26: trunkline.edge.v1.AckInboxRequest
-	(*RecordingOffsetRequest)(nil),   // 27: trunkline.edge.v1.RecordingOffsetRequest
-	(*RecordingOffsetResponse)(nil),  // 28: trunkline.edge.v1.RecordingOffsetResponse
-	(*UploadRecordingRequest)(nil),   // 29: trunkline.edge.v1.UploadRecordingRequest
-	(*TurnCredentialsRequest)(nil),   // 30: trunkline.edge.v1.TurnCredentialsRequest
-	(*TurnCredentialsResponse)(nil),  // 31: trunkline.edge.v1.TurnCredentialsResponse
-	(*RenewCertificateRequest)(nil),  // 32: trunkline.edge.v1.RenewCertificateRequest
-	(*RenewCertificateResponse)(nil), // 33: trunkline.edge.v1.RenewCertificateResponse
-	(*ApplyRequest)(nil),             // 34: trunkline.edge.v1.ApplyRequest
-	(*ApplyResponse)(nil),            // 35: trunkline.edge.v1.ApplyResponse
-	(*AddNodeRequest)(nil),           // 36: trunkline.edge.v1.AddNodeRequest
-	(*PingRequest)(nil),              // 37: trunkline.edge.v1.PingRequest
-	(*PingResponse)(nil),             // 38: trunkline.edge.v1.PingResponse
-	(*CopyRecordingRequest)(nil),     // 39: trunkline.edge.v1.CopyRecordingRequest
-	(*SiteConfig)(nil),               // 40: trunkline.edge.v1.SiteConfig
-	(*Fact)(nil),                     // 41: trunkline.edge.v1.Fact
+	(*RecordingStatus)(nil),          // 23: trunkline.edge.v1.RecordingStatus
+	(*PeerStatus)(nil),               // 24: trunkline.edge.v1.PeerStatus
+	(*RefusedInvite)(nil),            // 25: trunkline.edge.v1.RefusedInvite
+	(*TrunkStatus)(nil),              // 26: trunkline.edge.v1.TrunkStatus
+	(*AckInboxRequest)(nil),          // 27: trunkline.edge.v1.AckInboxRequest
+	(*RecordingOffsetRequest)(nil),   // 28: trunkline.edge.v1.RecordingOffsetRequest
+	(*RecordingOffsetResponse)(nil),  // 29: trunkline.edge.v1.RecordingOffsetResponse
+	(*UploadRecordingRequest)(nil),   // 30: trunkline.edge.v1.UploadRecordingRequest
+	(*TurnCredentialsRequest)(nil),   // 31: trunkline.edge.v1.TurnCredentialsRequest
+	(*TurnCredentialsResponse)(nil),  // 32: trunkline.edge.v1.TurnCredentialsResponse
+	(*RenewCertificateRequest)(nil),  // 33: trunkline.edge.v1.RenewCertificateRequest
+	(*RenewCertificateResponse)(nil), // 34: trunkline.edge.v1.RenewCertificateResponse
+	(*ApplyRequest)(nil),             // 35: trunkline.edge.v1.ApplyRequest
+	(*ApplyResponse)(nil),            // 36: trunkline.edge.v1.ApplyResponse
+	(*AddNodeRequest)(nil),           // 37: trunkline.edge.v1.AddNodeRequest
+	(*PingRequest)(nil),              // 38: trunkline.edge.v1.PingRequest
+	(*PingResponse)(nil),             // 39: trunkline.edge.v1.PingResponse
+	(*CopyRecordingRequest)(nil),     // 40: trunkline.edge.v1.CopyRecordingRequest
+	(*SiteConfig)(nil),               // 41: trunkline.edge.v1.SiteConfig
+	(*Fact)(nil),                     // 42: trunkline.edge.v1.Fact
 }
 var file_trunkline_edge_v1_fleet_proto_depIdxs = []int32{
-	40, // 0: trunkline.edge.v1.JoinResponse.config:type_name -> trunkline.edge.v1.SiteConfig
-	40, // 1: trunkline.edge.v1.SiteUpdate.config:type_name -> trunkline.edge.v1.SiteConfig
+	41, // 0: trunkline.edge.v1.JoinResponse.config:type_name -> trunkline.edge.v1.SiteConfig
+	41, // 1: trunkline.edge.v1.SiteUpdate.config:type_name -> trunkline.edge.v1.SiteConfig
 	7,  // 2: trunkline.edge.v1.SiteUpdate.inbox:type_name -> trunkline.edge.v1.InboxItem
 	6,  // 3: trunkline.edge.v1.SiteUpdate.beat:type_name -> trunkline.edge.v1.Beat
-	41, // 4: trunkline.edge.v1.PushFactsRequest.facts:type_name -> trunkline.edge.v1.Fact
+	42, // 4: trunkline.edge.v1.PushFactsRequest.facts:type_name -> trunkline.edge.v1.Fact
 	19, // 5: trunkline.edge.v1.LiveTenant.queues:type_name -> trunkline.edge.v1.LiveQueue
 	20, // 6: trunkline.edge.v1.LiveTenant.agents:type_name -> trunkline.edge.v1.LiveAgent
 	18, // 7: trunkline.edge.v1.PushLiveRequest.tenants:type_name -> trunkline.edge.v1.LiveTenant
-	24, // 8: trunkline.edge.v1.ReportNodeRequest.refused:type_name -> trunkline.edge.v1.RefusedInvite
-	25, // 9: trunkline.edge.v1.ReportNodeRequest.trunks:type_name -> trunkline.edge.v1.TrunkStatus
-	23, // 10: trunkline.edge.v1.ReportNodeRequest.peers:type_name -> trunkline.edge.v1.PeerStatus
-	1,  // 11: trunkline.edge.v1.JoinService.Join:input_type -> trunkline.edge.v1.JoinRequest
-	3,  // 12: trunkline.edge.v1.JoinService.ReportJoin:input_type -> trunkline.edge.v1.ReportJoinRequest
-	4,  // 13: trunkline.edge.v1.FleetService.Watch:input_type -> trunkline.edge.v1.WatchRequest
-	10, // 14: trunkline.edge.v1.FleetService.GetTenantConfig:input_type -> trunkline.edge.v1.GetTenantConfigRequest
-	12, // 15: trunkline.edge.v1.FleetService.GetBlob:input_type -> trunkline.edge.v1.GetBlobRequest
-	16, // 16: trunkline.edge.v1.FleetService.PushFacts:input_type -> trunkline.edge.v1.PushFactsRequest
-	21, // 17: trunkline.edge.v1.FleetService.PushLive:input_type -> trunkline.edge.v1.PushLiveRequest
-	22, // 18: trunkline.edge.v1.FleetService.ReportNode:input_type -> trunkline.edge.v1.ReportNodeRequest
-	26, // 19: trunkline.edge.v1.FleetService.AckInbox:input_type -> trunkline.edge.v1.AckInboxRequest
-	27, // 20: trunkline.edge.v1.FleetService.RecordingOffset:input_type -> trunkline.edge.v1.RecordingOffsetRequest
-	29, // 21: trunkline.edge.v1.FleetService.UploadRecording:input_type -> trunkline.edge.v1.UploadRecordingRequest
-	30, // 22: trunkline.edge.v1.FleetService.TurnCredentials:input_type -> trunkline.edge.v1.TurnCredentialsRequest
-	32, // 23: trunkline.edge.v1.FleetService.RenewCertificate:input_type -> trunkline.edge.v1.RenewCertificateRequest
-	34, // 24: trunkline.edge.v1.NodeService.Apply:input_type -> trunkline.edge.v1.ApplyRequest
-	36, // 25: trunkline.edge.v1.NodeService.AddNode:input_type -> trunkline.edge.v1.AddNodeRequest
-	37, // 26: trunkline.edge.v1.NodeService.Ping:input_type -> trunkline.edge.v1.PingRequest
-	39, // 27: trunkline.edge.v1.NodeService.CopyRecording:input_type -> trunkline.edge.v1.CopyRecordingRequest
-	12, // 28: trunkline.edge.v1.NodeService.GetNodeBlob:input_type -> trunkline.edge.v1.GetBlobRequest
-	14, // 29: trunkline.edge.v1.NodeService.HoldBlobs:input_type -> trunkline.edge.v1.HoldBlobsRequest
-	2,  // 30: trunkline.edge.v1.JoinService.Join:output_type -> trunkline.edge.v1.JoinResponse
-	0,  // 31: trunkline.edge.v1.JoinService.ReportJoin:output_type -> trunkline.edge.v1.Done
-	5,  // 32: trunkline.edge.v1.FleetService.Watch:output_type -> trunkline.edge.v1.SiteUpdate
-	11, // 33: trunkline.edge.v1.FleetService.GetTenantConfig:output_type -> trunkline.edge.v1.GetTenantConfigResponse
-	13, // 34: trunkline.edge.v1.FleetService.GetBlob:output_type -> trunkline.edge.v1.GetBlobResponse
-	17, // 35: trunkline.edge.v1.FleetService.PushFacts:output_type -> trunkline.edge.v1.PushFactsResponse
-	0,  // 36: trunkline.edge.v1.FleetService.PushLive:output_type -> trunkline.edge.v1.Done
-	0,  // 37: trunkline.edge.v1.FleetService.ReportNode:output_type -> trunkline.edge.v1.Done
-	0,  // 38: trunkline.edge.v1.FleetService.AckInbox:output_type -> trunkline.edge.v1.Done
-	28, // 39: trunkline.edge.v1.FleetService.RecordingOffset:output_type -> trunkline.edge.v1.RecordingOffsetResponse
-	28, // 40: trunkline.edge.v1.FleetService.UploadRecording:output_type -> trunkline.edge.v1.RecordingOffsetResponse
-	31, // 41: trunkline.edge.v1.FleetService.TurnCredentials:output_type -> trunkline.edge.v1.TurnCredentialsResponse
-	33, // 42: trunkline.edge.v1.FleetService.RenewCertificate:output_type -> trunkline.edge.v1.RenewCertificateResponse
-	35, // 43: trunkline.edge.v1.NodeService.Apply:output_type -> trunkline.edge.v1.ApplyResponse
-	0,  // 44: trunkline.edge.v1.NodeService.AddNode:output_type -> trunkline.edge.v1.Done
-	38, // 45: trunkline.edge.v1.NodeService.Ping:output_type -> trunkline.edge.v1.PingResponse
-	28, // 46: trunkline.edge.v1.NodeService.CopyRecording:output_type -> trunkline.edge.v1.RecordingOffsetResponse
-	13, // 47: trunkline.edge.v1.NodeService.GetNodeBlob:output_type -> trunkline.edge.v1.GetBlobResponse
-	15, // 48: trunkline.edge.v1.NodeService.HoldBlobs:output_type -> trunkline.edge.v1.HoldBlobsResponse
-	30, // [30:49] is the sub-list for method output_type
-	11, // [11:30] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	25, // 8: trunkline.edge.v1.ReportNodeRequest.refused:type_name -> trunkline.edge.v1.RefusedInvite
+	26, // 9: trunkline.edge.v1.ReportNodeRequest.trunks:type_name -> trunkline.edge.v1.TrunkStatus
+	24, // 10: trunkline.edge.v1.ReportNodeRequest.peers:type_name -> trunkline.edge.v1.PeerStatus
+	23, // 11: trunkline.edge.v1.ReportNodeRequest.recording:type_name -> trunkline.edge.v1.RecordingStatus
+	1,  // 12: trunkline.edge.v1.JoinService.Join:input_type -> trunkline.edge.v1.JoinRequest
+	3,  // 13: trunkline.edge.v1.JoinService.ReportJoin:input_type -> trunkline.edge.v1.ReportJoinRequest
+	4,  // 14: trunkline.edge.v1.FleetService.Watch:input_type -> trunkline.edge.v1.WatchRequest
+	10, // 15: trunkline.edge.v1.FleetService.GetTenantConfig:input_type -> trunkline.edge.v1.GetTenantConfigRequest
+	12, // 16: trunkline.edge.v1.FleetService.GetBlob:input_type -> trunkline.edge.v1.GetBlobRequest
+	16, // 17: trunkline.edge.v1.FleetService.PushFacts:input_type -> trunkline.edge.v1.PushFactsRequest
+	21, // 18: trunkline.edge.v1.FleetService.PushLive:input_type -> trunkline.edge.v1.PushLiveRequest
+	22, // 19: trunkline.edge.v1.FleetService.ReportNode:input_type -> trunkline.edge.v1.ReportNodeRequest
+	27, // 20: trunkline.edge.v1.FleetService.AckInbox:input_type -> trunkline.edge.v1.AckInboxRequest
+	28, // 21: trunkline.edge.v1.FleetService.RecordingOffset:input_type -> trunkline.edge.v1.RecordingOffsetRequest
+	30, // 22: trunkline.edge.v1.FleetService.UploadRecording:input_type -> trunkline.edge.v1.UploadRecordingRequest
+	31, // 23: trunkline.edge.v1.FleetService.TurnCredentials:input_type -> trunkline.edge.v1.TurnCredentialsRequest
+	33, // 24: trunkline.edge.v1.FleetService.RenewCertificate:input_type -> trunkline.edge.v1.RenewCertificateRequest
+	35, // 25: trunkline.edge.v1.NodeService.Apply:input_type -> trunkline.edge.v1.ApplyRequest
+	37, // 26: trunkline.edge.v1.NodeService.AddNode:input_type -> trunkline.edge.v1.AddNodeRequest
+	38, // 27: trunkline.edge.v1.NodeService.Ping:input_type -> trunkline.edge.v1.PingRequest
+	40, // 28: trunkline.edge.v1.NodeService.CopyRecording:input_type -> trunkline.edge.v1.CopyRecordingRequest
+	12, // 29: trunkline.edge.v1.NodeService.GetNodeBlob:input_type -> trunkline.edge.v1.GetBlobRequest
+	14, // 30: trunkline.edge.v1.NodeService.HoldBlobs:input_type -> trunkline.edge.v1.HoldBlobsRequest
+	2,  // 31: trunkline.edge.v1.JoinService.Join:output_type -> trunkline.edge.v1.JoinResponse
+	0,  // 32: trunkline.edge.v1.JoinService.ReportJoin:output_type -> trunkline.edge.v1.Done
+	5,  // 33: trunkline.edge.v1.FleetService.Watch:output_type -> trunkline.edge.v1.SiteUpdate
+	11, // 34: trunkline.edge.v1.FleetService.GetTenantConfig:output_type -> trunkline.edge.v1.GetTenantConfigResponse
+	13, // 35: trunkline.edge.v1.FleetService.GetBlob:output_type -> trunkline.edge.v1.GetBlobResponse
+	17, // 36: trunkline.edge.v1.FleetService.PushFacts:output_type -> trunkline.edge.v1.PushFactsResponse
+	0,  // 37: trunkline.edge.v1.FleetService.PushLive:output_type -> trunkline.edge.v1.Done
+	0,  // 38: trunkline.edge.v1.FleetService.ReportNode:output_type -> trunkline.edge.v1.Done
+	0,  // 39: trunkline.edge.v1.FleetService.AckInbox:output_type -> trunkline.edge.v1.Done
+	29, // 40: trunkline.edge.v1.FleetService.RecordingOffset:output_type -> trunkline.edge.v1.RecordingOffsetResponse
+	29, // 41: trunkline.edge.v1.FleetService.UploadRecording:output_type -> trunkline.edge.v1.RecordingOffsetResponse
+	32, // 42: trunkline.edge.v1.FleetService.TurnCredentials:output_type -> trunkline.edge.v1.TurnCredentialsResponse
+	34, // 43: trunkline.edge.v1.FleetService.RenewCertificate:output_type -> trunkline.edge.v1.RenewCertificateResponse
+	36, // 44: trunkline.edge.v1.NodeService.Apply:output_type -> trunkline.edge.v1.ApplyResponse
+	0,  // 45: trunkline.edge.v1.NodeService.AddNode:output_type -> trunkline.edge.v1.Done
+	39, // 46: trunkline.edge.v1.NodeService.Ping:output_type -> trunkline.edge.v1.PingResponse
+	29, // 47: trunkline.edge.v1.NodeService.CopyRecording:output_type -> trunkline.edge.v1.RecordingOffsetResponse
+	13, // 48: trunkline.edge.v1.NodeService.GetNodeBlob:output_type -> trunkline.edge.v1.GetBlobResponse
+	15, // 49: trunkline.edge.v1.NodeService.HoldBlobs:output_type -> trunkline.edge.v1.HoldBlobsResponse
+	31, // [31:50] is the sub-list for method output_type
+	12, // [12:31] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_trunkline_edge_v1_fleet_proto_init() }
@@ -3103,7 +3194,7 @@ func file_trunkline_edge_v1_fleet_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_trunkline_edge_v1_fleet_proto_rawDesc), len(file_trunkline_edge_v1_fleet_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   40,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   3,
 		},
