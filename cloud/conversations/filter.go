@@ -16,10 +16,10 @@ import (
 // a filter on stays from looking through all calls there ever were.
 const longestBefore = 7 * 24 * time.Hour
 
-// stayOutcome is what the queue report makes of a stay: short abandons apart, and
-// every way out but an answer and hanging up as one.
+// stayOutcome is what the queue report makes of a stay: short abandons apart, those
+// the site lost failed, as their calls are, and every other way out as one.
 const stayOutcome = `CASE WHEN v.outcome = 'abandoned' AND v.wait_ms < ` + shortMs + ` THEN 'abandoned_short'
-	WHEN v.outcome = 'flow' THEN 'max_wait' ELSE v.outcome END`
+	WHEN v.outcome = 'lost' THEN 'failed' WHEN v.outcome = 'flow' THEN 'max_wait' ELSE v.outcome END`
 
 const inLevel = `v.outcome = 'answered' AND v.wait_ms <= 1000 * coalesce((SELECT service_level_s FROM settings WHERE tenant_id = $1), 20)`
 
@@ -98,8 +98,7 @@ func (q *query) ofStays(f *cloudv1.CallFilter) {
 		where = append(where, q.cond("v.agent_id = ANY (?)", f.GetAgentIds()))
 	}
 	if len(f.GetOutcomes()) > 0 {
-		// A stay never "failed"; its call may have.
-		where = append(where, q.cond("("+stayOutcome+" = ANY (?) OR c.outcome = 'failed' AND 'failed' = ANY (?))", f.GetOutcomes()))
+		where = append(where, q.cond(stayOutcome+" = ANY (?)", f.GetOutcomes()))
 	}
 	if f.GetWithinServiceLevel() {
 		where = append(where, inLevel)

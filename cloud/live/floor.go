@@ -142,7 +142,7 @@ func (f siteFloor) message(n *names) (*cloudv1.FloorSite, error) {
 		m.Queues = append(m.Queues, &cloudv1.FloorQueue{
 			QueueId: q.GetQueueId(), QueueName: n.of(q.GetQueueId()), Waiting: q.GetWaiting(), LongestSince: stamp(q.GetLongestSince()),
 			Offered: q.GetOffered(), Answered: q.GetAnswered(), AnsweredInLevel: q.GetAnsweredInLevel(),
-			Abandoned: q.GetAbandoned(), AbandonedShort: q.GetAbandonedShort(),
+			Abandoned: q.GetAbandoned(), AbandonedShort: q.GetAbandonedShort(), Failed: q.GetFailed(),
 		})
 	}
 	for _, a := range live.GetAgents() {

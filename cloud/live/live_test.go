@@ -135,7 +135,7 @@ func listen(t *testing.T, url string) *pg.Listener {
 func (x tenant) floor(active uint32) *edgev1.LiveTenant {
 	return &edgev1.LiveTenant{
 		TenantId: x.id, At: 1_000_000, CallsActive: active,
-		Queues: []*edgev1.LiveQueue{{QueueId: "q1", Waiting: active, LongestSince: 2_000_000, Offered: 9, Answered: 7, AnsweredInLevel: 6, Abandoned: 1, AbandonedShort: 1}},
+		Queues: []*edgev1.LiveQueue{{QueueId: "q1", Waiting: active, LongestSince: 2_000_000, Offered: 9, Answered: 7, AnsweredInLevel: 6, Abandoned: 1, AbandonedShort: 1, Failed: 2}},
 		Agents: []*edgev1.LiveAgent{{AgentId: x.agent, State: "ready", Since: 3_000_000}},
 	}
 }

@@ -30,6 +30,10 @@ type visit struct {
 // passed the caller to. It counts to the queue the caller came from last.
 const direct = "direct"
 
+// lost is the outcome of a visit that ended because the site lost the caller; the
+// record's visit says "abandoned", and the call that it was lost.
+const lost = "lost"
+
 // visitsOf makes the visits of a call from its record, in order of time. The talk
 // that followed a visit is the first one that began when the visit ended or later.
 func visitsOf(site string, r *edgev1.CallRecord) []visit {
@@ -55,8 +59,12 @@ func visitsOf(site string, r *edgev1.CallRecord) []visit {
 		}
 		passedOn(before)
 		queue = q.GetQueueId()
+		outcome := q.GetOutcome()
+		if outcome == "abandoned" && r.GetEndedBy() == "lost" {
+			outcome = lost
+		}
 		v := visit{
-			QueueID: queue, EnqueuedAt: time.UnixMicro(q.GetEnqueuedAt()).UTC(), Outcome: q.GetOutcome(),
+			QueueID: queue, EnqueuedAt: time.UnixMicro(q.GetEnqueuedAt()).UTC(), Outcome: outcome,
 			WaitMs: max(0, q.GetLeftAt()-q.GetEnqueuedAt()) / 1000,
 		}
 		if v.Outcome == "answered" && len(talks) > 0 {

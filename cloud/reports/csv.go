@@ -27,7 +27,7 @@ func (s *Service) QueueReportCsv(ctx context.Context, req *cloudv1.QueueReportRe
 	w := csv.NewWriter(&b)
 	_ = w.Write([]string{
 		"from", "to", "UTC offset", "queue", "offered", "answered", "answered in level", "abandoned", "abandoned short", "other",
-		"service level %", "abandonment %", "ASA s", "AHT s", "longest wait s",
+		"service level %", "abandonment %", "ASA s", "AHT s", "longest wait s", "failed",
 	})
 	for _, r := range rep.GetRows() {
 		_ = w.Write(csvRow(r, zone))
@@ -52,7 +52,7 @@ func csvRow(r *cloudv1.QueueReportRow, zone *time.Location) []string {
 		row = append(row, fmt.Sprint(n))
 	}
 	return append(row, scaled(int64(f.GetServiceLevelPm()), 10), scaled(int64(f.GetAbandonmentPm()), 10),
-		scaled(f.GetAsaMs(), 1000), scaled(f.GetAhtMs(), 1000), scaled(f.GetMaxWaitMs(), 1000))
+		scaled(f.GetAsaMs(), 1000), scaled(f.GetAhtMs(), 1000), scaled(f.GetMaxWaitMs(), 1000), fmt.Sprint(f.GetFailed()))
 }
 
 // scaled writes a figure, nothing where nothing counts.

@@ -9,6 +9,8 @@
 //	ASA                mean wait of the answered
 //	AHT                talk + hold + wrap-up of the answered, and of colleagues whom
 //	                   the caller was passed to outside a queue / answered
+//	failed             the site lost the caller while waiting (a node stopped and no
+//	                   other could take the call over): offered, neither answered nor abandoned
 //	other              left any other way: after the longest wait, or by the flow
 //	longest wait       over all visits
 //

@@ -42,10 +42,10 @@ func (s *Service) settings(ctx context.Context, tenant int64) (settings, error) 
 
 // counts is one group's figures as the database sums them.
 type counts struct {
-	Bin                                                 int32 // number of the interval, from 1
-	QueueID, QueueName                                  string
-	Offered, Answered, InLevel, Abandoned, Short, Other int64
-	WaitMs, HandleMs, LongestMs                         int64
+	Bin                                                       int32 // number of the interval, from 1
+	QueueID, QueueName                                        string
+	Offered, Answered, InLevel, Abandoned, Short, Other, Lost int64
+	WaitMs, HandleMs, LongestMs                               int64
 }
 
 const figures = `count(*) FILTER (WHERE v.outcome <> 'direct') AS offered,
@@ -54,6 +54,7 @@ const figures = `count(*) FILTER (WHERE v.outcome <> 'direct') AS offered,
 	count(*) FILTER (WHERE v.outcome = 'abandoned' AND v.wait_ms >= 1000 * $7::bigint) AS abandoned,
 	count(*) FILTER (WHERE v.outcome = 'abandoned' AND v.wait_ms < 1000 * $7::bigint) AS short,
 	count(*) FILTER (WHERE v.outcome IN ('max_wait', 'flow')) AS other,
+	count(*) FILTER (WHERE v.outcome = 'lost') AS lost,
 	coalesce(sum(v.wait_ms) FILTER (WHERE v.outcome = 'answered'), 0)::bigint AS wait_ms,
 	coalesce(sum(v.handle_ms + v.wrap_up_ms) FILTER (WHERE v.outcome IN ('answered', 'direct')), 0)::bigint AS handle_ms,
 	coalesce(max(v.wait_ms), 0)::bigint AS longest_ms`
@@ -140,6 +141,7 @@ func (c *counts) add(o counts) {
 	c.Abandoned += o.Abandoned
 	c.Short += o.Short
 	c.Other += o.Other
+	c.Lost += o.Lost
 	c.WaitMs += o.WaitMs
 	c.HandleMs += o.HandleMs
 	c.LongestMs = max(c.LongestMs, o.LongestMs)
@@ -149,7 +151,7 @@ func (c *counts) add(o counts) {
 func (c counts) figures() *cloudv1.QueueFigures {
 	f := &cloudv1.QueueFigures{
 		Offered: uint64(c.Offered), Answered: uint64(c.Answered), AnsweredInLevel: uint64(c.InLevel),
-		Abandoned: uint64(c.Abandoned), AbandonedShort: uint64(c.Short), Other: uint64(c.Other),
+		Abandoned: uint64(c.Abandoned), AbandonedShort: uint64(c.Short), Other: uint64(c.Other), Failed: uint64(c.Lost),
 		ServiceLevelPm: -1, AbandonmentPm: -1, AsaMs: -1, AhtMs: -1, MaxWaitMs: -1,
 	}
 	if n := c.Offered - c.Short; n > 0 {

@@ -92,6 +92,28 @@ func TestRebuildRepairs(t *testing.T) {
 	}
 }
 
+// What the release before wrote, that a caller the site lost had hung up, is put
+// right from the log.
+func TestRebuildTellsLostFromAbandoned(t *testing.T) {
+	b := newBench(t, "UTC")
+	day := utc("2026-03-02 09:00:00")
+	rec := record(stay{"q1", "flow", day, second, 0}, stay{"q1", "abandoned", day.Add(time.Minute), 40 * second, 0})
+	rec.EndedBy = "lost"
+	b.fact("call", time.UnixMicro(rec.EndedAt), rec, false)
+	before := b.report(day, day.Add(time.Hour), "1h")
+	if f := before.Total; f.Offered != 2 || f.Failed != 1 || f.Other != 1 || f.Abandoned != 0 {
+		t.Fatalf("%v", f)
+	}
+	b.tamper("UPDATE queue_visits SET outcome = 'abandoned' WHERE tenant_id = $1 AND call_id = $2 AND outcome = 'lost'", rec.CallId)
+	if f := b.report(day, day.Add(time.Hour), "1h").Total; f.Failed != 0 || f.Abandoned != 1 {
+		t.Fatalf("%v", f)
+	}
+	b.rebuild(&cloudv1.RebuildRequest{}, 1, 1)
+	if !proto.Equal(before, b.report(day, day.Add(time.Hour), "1h")) {
+		t.Error("not repaired")
+	}
+}
+
 // A period takes the calls that ended in it, with wrap-ups that ended later, and
 // leaves all others alone.
 func TestRebuildOfAPeriod(t *testing.T) {

@@ -161,13 +161,19 @@ func TestFigures(t *testing.T) {
 	b.call(stay{"q1", "abandoned", at(2), 5 * second, 0})                  // at the limit: not short
 	b.call(stay{"q1", "abandoned", at(3), 5*second - time.Millisecond, 0}) // short
 	b.call(stay{"q1", "max_wait", at(4), 90 * second, 0})
+	// The site lost the caller: however short it was, nobody hung up.
+	for _, wait := range []time.Duration{second, 40 * second} {
+		gone := record(stay{"q1", "abandoned", at(4), wait, 0})
+		gone.EndedBy = "lost"
+		b.fact("call", time.UnixMicro(gone.EndedAt), gone, false)
+	}
 	// Left for another queue and answered there: one visit in each.
 	b.call(stay{"q1", "flow", at(5), 60 * second, 0}, stay{"q2", "answered", at(7), second, 40 * second})
 
 	r := b.report(day, day.Add(24*time.Hour), "1d", "q1")
 	want := &cloudv1.QueueFigures{
-		Offered: 6, Answered: 2, AnsweredInLevel: 1, Abandoned: 1, AbandonedShort: 1, Other: 2,
-		ServiceLevelPm: 200, AbandonmentPm: 200, AsaMs: 25_000, AhtMs: (130_000 + 210_000) / 2, MaxWaitMs: 90_000,
+		Offered: 8, Answered: 2, AnsweredInLevel: 1, Abandoned: 1, AbandonedShort: 1, Other: 2, Failed: 2,
+		ServiceLevelPm: 143, AbandonmentPm: 143, AsaMs: 25_000, AhtMs: (130_000 + 210_000) / 2, MaxWaitMs: 90_000,
 	}
 	for name, got := range map[string]*cloudv1.QueueFigures{"row": r.Rows[0].Figures, "queue": r.Queues[0].Figures, "total": r.Total} {
 		if !proto.Equal(got, want) {
@@ -178,7 +184,7 @@ func TestFigures(t *testing.T) {
 		t.Errorf("%v", r)
 	}
 	all := b.report(day, day.Add(24*time.Hour), "1d")
-	if all.Total.Offered != 7 || all.Total.AhtMs != (130_000+210_000+40_000+1)/3 || len(all.Queues) != 2 {
+	if all.Total.Offered != 9 || all.Total.AhtMs != (130_000+210_000+40_000+1)/3 || len(all.Queues) != 2 {
 		t.Errorf("over all queues: %v", all.Total)
 	}
 	if r, err := b.QueueReport(b.foreign, request(day, day.Add(24*time.Hour), "1d")); err != nil || len(r.Rows) != 0 || r.Total.Offered != 0 {
@@ -190,7 +196,7 @@ func TestFigures(t *testing.T) {
 		t.Fatal(err)
 	}
 	r = b.report(day, day.Add(24*time.Hour), "1d", "q1")
-	if f := r.Total; f.AbandonedShort != 2 || f.Abandoned != 0 || f.AnsweredInLevel != 2 || f.ServiceLevelPm != 500 || r.ShortAbandonS != 10 {
+	if f := r.Total; f.AbandonedShort != 2 || f.Abandoned != 0 || f.AnsweredInLevel != 2 || f.ServiceLevelPm != 333 || r.ShortAbandonS != 10 {
 		t.Errorf("with other settings: %v", f)
 	}
 }

@@ -118,6 +118,10 @@ func (b *figuresBench) behind(f *cloudv1.CallFilter) (stays uint64) {
 			if seen[c.Id] || c.MatchedStays == 0 {
 				b.t.Fatalf("call %s twice or without a stay", c.Id)
 			}
+			// The row says what the figure says.
+			if only := f.GetOutcomes(); len(only) == 1 && (only[0] == "failed" || only[0] == "abandoned") && c.Outcome != only[0] {
+				b.t.Errorf("among the %s: a call of which the list says %s", only[0], c.Outcome)
+			}
 			seen[c.Id] = true
 			stays += uint64(c.MatchedStays)
 		}
@@ -137,6 +141,7 @@ func (b *figuresBench) check(what string, f *cloudv1.QueueFigures, filter *cloud
 	}{
 		"offered": {f.Offered, "", false}, "answered": {f.Answered, "answered", false}, "in level": {f.AnsweredInLevel, "", true},
 		"abandoned": {f.Abandoned, "abandoned", false}, "short": {f.AbandonedShort, "abandoned_short", false}, "other": {f.Other, "max_wait", false},
+		"failed": {f.Failed, "failed", false},
 	} {
 		one := proto.CloneOf(filter)
 		one.Queued, one.WithinServiceLevel = true, x.level
@@ -180,7 +185,7 @@ func TestFiguresAreTheCallsBehindThem(t *testing.T) {
 			})
 			sum -= row.Figures.Offered
 		}
-		if f := rep.Total; sum != 0 || f.Offered != f.Answered+f.Abandoned+f.AbandonedShort+f.Other {
+		if f := rep.Total; sum != 0 || f.Offered != f.Answered+f.Abandoned+f.AbandonedShort+f.Other+f.Failed || f.Failed == 0 {
 			t.Errorf("figures that do not add up: %v", f)
 		}
 	}

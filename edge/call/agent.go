@@ -123,6 +123,7 @@ type QueueDay struct {
 	AnsweredInLevel uint32 `cbor:"6,keyasint,omitempty"`
 	Abandoned       uint32 `cbor:"7,keyasint,omitempty"`
 	AbandonedShort  uint32 `cbor:"8,keyasint,omitempty"`
+	Lost            uint32 `cbor:"9,keyasint,omitempty"` // by the site, not abandoned
 }
 
 // Session is an agent's signed-in browser, valid at every node of the site.

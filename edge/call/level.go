@@ -19,7 +19,8 @@ type Level uint32
 //	   an agent who was out of sight in a call and is back stays ready after it;
 //	   a call's summary keeps the caller's name (KeepsName)
 //	4  to a number outside: TransferCall.Number, OutsideAnswered, OutsideEnd, Dialog.Outside
-const FeatureLevel Level = 4
+//	5  a queue's day counts the callers the site lost apart (QueueDay.Lost)
+const FeatureLevel Level = 5
 
 // KeepsCall is the level from which a sign-out by others ends a session only
 // with the call the agent is in: without one the desktop could not even hang up.
@@ -30,6 +31,10 @@ const KeepsName Level = 3
 
 // CallsOutside is the level from which callers can be passed on to a number outside.
 const CallsOutside Level = 4
+
+// CountsLost is the level from which a queue's day has callers the site lost in
+// Lost, no longer in Abandoned.
+const CountsLost Level = 5
 
 // since is the level of the types that came after level 0. SetLevel is not
 // listed: it is written only when all know it.

@@ -35,6 +35,7 @@ func (n *Node) liveTenant(v *replica.View, id int64, t *tenantRules) *edgev1.Liv
 		if d := days[q.GetId()]; d != nil {
 			lq.Offered, lq.Answered, lq.AnsweredInLevel = d.Offered, d.Answered, d.AnsweredInLevel
 			lq.Abandoned, lq.AbandonedShort = d.Abandoned, d.AbandonedShort
+			lq.Failed = d.Lost
 		}
 		live.Queues = append(live.Queues, lq)
 	}

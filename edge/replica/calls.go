@@ -162,7 +162,7 @@ func (m *machine) callEnd(c call.CallEnd) call.Result {
 			res.Agent = m.withdraw(row, lostBecause(c.EndedBy))
 		}
 		if waits(old) {
-			m.leaveQueue(row, leftBecause(c.EndedBy))
+			m.endWait(row, c.EndedBy)
 		}
 	case call.PhaseTalking:
 		res.Agent = m.endTalk(row, c.EndedBy, c.WrapUp)

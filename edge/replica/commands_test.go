@@ -279,6 +279,35 @@ func TestQueueOrderAndLimits(t *testing.T) {
 	}
 }
 
+// A caller the site lost did not hang up: another figure than abandoned, once all
+// nodes count it.
+func TestLostWhileWaiting(t *testing.T) {
+	for _, x := range []struct {
+		level           call.Level
+		abandoned, lost uint32
+	}{{call.CountsLost - 1, 3, 0}, {call.CountsLost, 1, 2}} {
+		f := newFloor(t)
+		f.ok(call.SetLevel{Level: x.level})
+		for id, by := range map[string]string{"c1": "lost", "c2": "caller", "c3": "lost"} {
+			f.queue(id)
+			f.pass(30)
+			if id == "c3" {
+				f.ready("ann", "q")
+				f.offer(id, "ann")
+			}
+			f.ok(call.CallEnd{CallID: id, EndedBy: by})
+		}
+		if d := f.view().QueueDays(1)[0]; d.Offered != 3 || d.Abandoned != x.abandoned || d.Lost != x.lost || d.AbandonedShort != 0 {
+			t.Errorf("level %d: %+v", x.level, d)
+		}
+		for _, r := range facts[edgev1.CallRecord](f, "call") {
+			if v := r.GetQueueVisits()[0]; v.GetOutcome() != "abandoned" || v.GetLeftAt() != r.GetEndedAt() {
+				t.Errorf("level %d: ended by %s: %v", x.level, r.GetEndedBy(), v)
+			}
+		}
+	}
+}
+
 func TestAbandoned(t *testing.T) {
 	f := newFloor(t)
 	f.queue("c1")

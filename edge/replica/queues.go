@@ -52,6 +52,18 @@ func (m *machine) dequeue(c call.Dequeue) call.Result {
 	return res
 }
 
+// endWait ends the visit of a caller who waited when the call ended. One whom the
+// site lost has not abandoned. The record says so by how the call ended; its visit
+// has the outcome older clouds know.
+func (m *machine) endWait(row *call.Call, endedBy string) {
+	if endedBy != "lost" || m.t.level < call.CountsLost {
+		m.leaveQueue(row, leftBecause(endedBy))
+		return
+	}
+	endVisit(row, m.t.at, leftBecause(endedBy))
+	m.countDay(row, func(d *call.QueueDay) { d.Lost++ })
+}
+
 // leaveQueue ends the visit and counts it, for every way out but an answer.
 func (m *machine) leaveQueue(row *call.Call, outcome string) {
 	wait := m.t.at - row.WaitingSince()

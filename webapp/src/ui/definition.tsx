@@ -55,6 +55,12 @@ export function queueFigures(goal: number, short: number) {
     offered: <Trans>Calls that began to wait in a queue in this period.</Trans>,
     answered: <Trans>Of the offered calls, those that were connected to an agent.</Trans>,
     abandoned: <Trans>Callers who hung up while they waited, after {short} seconds or more.</Trans>,
+    failed: (
+      <Trans>
+        Callers whom the site lost while they waited, because a node stopped and no other could take the call over. They did not
+        hang up: the rate of abandonment does not count them, the service level does.
+      </Trans>
+    ),
     abandonedShort: <Trans>Callers who hung up within {short} seconds: mostly wrong numbers. No rate counts them.</Trans>,
   }
 }

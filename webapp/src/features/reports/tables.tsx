@@ -21,7 +21,7 @@ export function FigureTable({ rows, label, zone, period, sites }: Props) {
   const navigate = useNavigate()
   const time = new Intl.DateTimeFormat(i18n.locale, { dateStyle: 'short', timeStyle: 'short', timeZone: zone })
   const count = (
-    name: 'offered' | 'answered' | 'answeredInLevel' | 'abandoned' | 'abandonedShort' | 'other',
+    name: 'offered' | 'answered' | 'answeredInLevel' | 'abandoned' | 'abandonedShort' | 'other' | 'failed',
     header: string,
   ): Column<QueueReportRow> => ({
     id: name,
@@ -67,6 +67,7 @@ export function FigureTable({ rows, label, zone, period, sites }: Props) {
     count('abandoned', t`Abandoned`),
     count('abandonedShort', t`Early`),
     count('other', t`Otherwise`),
+    count('failed', t`Failed`),
     rate('abandonmentPm', t`Abandonment`),
     duration('asaMs', t`Average wait`),
     duration('maxWaitMs', t`Longest`),

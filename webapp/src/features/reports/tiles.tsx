@@ -84,6 +84,18 @@ export function Tiles({ report, period, queues, sites }: Props) {
           </Definition>
         }
       />
+      {figures.failed > 0n && (
+        <StatTile
+          label={t`Failed`}
+          value={count(figures.failed)}
+          tone="breach"
+          action={
+            <Definition name={t`Failed`} calls={calls({ outcomes: ['failed'] })}>
+              {means.failed}
+            </Definition>
+          }
+        />
+      )}
       <StatTile
         label={t`Left otherwise`}
         value={count(figures.other)}

@@ -22,6 +22,7 @@ const site = (siteName: string, more: Site = {}): Site => ({
       answeredInLevel: 8,
       abandoned: 1,
       abandonedShort: 2,
+      failed: 1,
     },
   ],
   agents: [{ agentId: `${siteName}-a`, name: `Ada of ${siteName}`, state: 'AGENT_STATE_TALKING' }],
@@ -34,7 +35,17 @@ describe('the floor', () => {
     const longer = [{ queueId: 'q1', queueName: 'Support', waiting: 1, longestSince: timestampFromMs(now - 90_000), answered: 1 }]
     const { queues, agents } = view([site('North'), site('South', { queues: longer })])
     expect(queues).toMatchObject([
-      { name: 'Support', waiting: 3, longestSince: now - 90_000, answered: 10, inLevel: 8, stale: false, without: [], only: [] },
+      {
+        name: 'Support',
+        waiting: 3,
+        longestSince: now - 90_000,
+        answered: 10,
+        inLevel: 8,
+        failed: 1,
+        stale: false,
+        without: [],
+        only: [],
+      },
     ])
     expect(agents.map(({ name, state }) => [name, state])).toEqual([
       ['Ada of North', 'talking'],
@@ -63,8 +74,11 @@ describe('the floor', () => {
   })
 
   it('computes the service level of the calls that count, as the reports do', () => {
-    const none = { offered: 0, waiting: 0, answered: 0, abandoned: 0, abandonedShort: 0, inLevel: 0 }
+    const none = { offered: 0, waiting: 0, answered: 0, abandoned: 0, abandonedShort: 0, failed: 0, inLevel: 0 }
     expect(serviceLevel({ ...none, offered: 14, waiting: 2, answered: 9, abandoned: 1, abandonedShort: 2, inLevel: 8 })).toBe(80)
+    // Callers the site lost were offered: they cost the level.
+    expect(serviceLevel({ ...none, offered: 4, answered: 3, failed: 1, inLevel: 3 })).toBe(75)
+    expect(serviceLevel({ ...none, answered: 3, failed: 1, inLevel: 3 })).toBe(75)
     expect(serviceLevel({ ...none, offered: 2, waiting: 2 })).toBeUndefined()
     expect(serviceLevel({ ...none, offered: 0, answered: 1, inLevel: 1 })).toBe(100)
     expect(serviceLevel(none)).toBeUndefined()

@@ -19,6 +19,7 @@ export interface QueueTile {
   inLevel: number
   abandoned: number
   abandonedShort: number
+  failed: number
   /** When the oldest measurement in it was made. */
   at: number
   stale: boolean
@@ -112,6 +113,7 @@ function tile(id: string, sites: { site: FloorSite; line: SiteLine }[]): QueueTi
     inLevel: sum((queue) => queue.answeredInLevel),
     abandoned: sum((queue) => queue.abandoned),
     abandonedShort: sum((queue) => queue.abandonedShort),
+    failed: sum((queue) => queue.failed),
     at: Math.min(...counted.map(({ line }) => line.at)),
     stale: fresh.length === 0,
     without: fresh.length === 0 ? [] : all.filter(({ line }) => line.stale).map(({ line }) => line.name),
@@ -124,10 +126,10 @@ function tile(id: string, sites: { site: FloorSite; line: SiteLine }[]): QueueTi
  * still wait do not count yet. Undefined while nothing counts.
  */
 export function serviceLevel(
-  tile: Pick<QueueTile, 'offered' | 'waiting' | 'answered' | 'abandoned' | 'abandonedShort' | 'inLevel'>,
+  tile: Pick<QueueTile, 'offered' | 'waiting' | 'answered' | 'abandoned' | 'abandonedShort' | 'failed' | 'inLevel'>,
 ): number | undefined {
   // A call of yesterday that was answered today was offered yesterday: never count fewer than were decided.
-  const decided = Math.max(tile.offered - tile.waiting - tile.abandonedShort, tile.answered + tile.abandoned)
+  const decided = Math.max(tile.offered - tile.waiting - tile.abandonedShort, tile.answered + tile.abandoned + tile.failed)
   return decided > 0 ? Math.min(100, (100 * tile.inLevel) / decided) : undefined
 }
 

@@ -22,6 +22,7 @@ const support: QueueTile = {
   inLevel: 6,
   abandoned: 1,
   abandonedShort: 3,
+  failed: 2,
   at: now,
   stale: false,
   without: [],
@@ -57,11 +58,12 @@ async function open(tile: HTMLElement, figure: string) {
 const today = { from: '2026-11-24T16:00:00.000Z', to: '2026-11-25T16:00:00.000Z', queue: 'q1' }
 
 it.each([
-  ['75% in time, goal 80 %', 'within 20 seconds of waiting', { level: '1' }],
+  ['60% in time, goal 80 %', 'within 20 seconds of waiting', { level: '1' }],
   ['12 offered', 'began to wait', {}],
   ['7 answered', 'connected to an agent', { outcome: 'answered' }],
   ['1 abandoned', 'after 4 seconds or more', { outcome: 'abandoned' }],
   ['3 gave up early', 'within 4 seconds', { outcome: 'abandoned_short' }],
+  ['2 failed', 'They did not hang up', { outcome: 'failed' }],
 ])('%s opens its definition and the calls of the queue today', async (figure, meaning, search) => {
   const definition = await open(await show(support), figure)
   expect(definition.textContent).toContain(meaning)
@@ -78,6 +80,10 @@ it.each([
   const definition = await open(await show(support), figure)
   expect(definition.textContent).toContain(meaning)
   expect(within(definition).queryByRole('link', { hidden: true })).toBeNull()
+})
+
+it('speaks of failed calls only where there are some', async () => {
+  expect(within(await show({ ...support, failed: 0 })).queryByText(/failed/)).toBeNull()
 })
 
 it('links to the calls of the sites it counts', async () => {

@@ -115,6 +115,11 @@ export function Tile({ tile, goal, day, now, onAgents }: TileProps) {
         >
           {day && means.abandonedShort}
         </Count>
+        {tile.failed > 0 && (
+          <Count name={t`failed`} count={tile.failed} testId="failed" calls={calls({ outcomes: ['failed'] })}>
+            {means.failed}
+          </Count>
+        )}
         <span className={classes.age} data-testid="data-age">
           {tile.stale ? <Trans>old: measured {formatDuration(age * 1000)} ago</Trans> : <Trans>{age} s old</Trans>}
           {tile.without.length > 0 && (

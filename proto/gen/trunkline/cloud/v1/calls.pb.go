@@ -965,9 +965,11 @@ type QueueFigures struct {
 	ServiceLevelPm int32 `protobuf:"varint,7,opt,name=service_level_pm,json=serviceLevelPm,proto3" json:"service_level_pm,omitempty"`
 	AbandonmentPm  int32 `protobuf:"varint,8,opt,name=abandonment_pm,json=abandonmentPm,proto3" json:"abandonment_pm,omitempty"`
 	// Milliseconds; -1 where nothing counts.
-	AsaMs         int64 `protobuf:"varint,9,opt,name=asa_ms,json=asaMs,proto3" json:"asa_ms,omitempty"`
-	AhtMs         int64 `protobuf:"varint,10,opt,name=aht_ms,json=ahtMs,proto3" json:"aht_ms,omitempty"`
-	MaxWaitMs     int64 `protobuf:"varint,11,opt,name=max_wait_ms,json=maxWaitMs,proto3" json:"max_wait_ms,omitempty"`
+	AsaMs     int64 `protobuf:"varint,9,opt,name=asa_ms,json=asaMs,proto3" json:"asa_ms,omitempty"`
+	AhtMs     int64 `protobuf:"varint,10,opt,name=aht_ms,json=ahtMs,proto3" json:"aht_ms,omitempty"`
+	MaxWaitMs int64 `protobuf:"varint,11,opt,name=max_wait_ms,json=maxWaitMs,proto3" json:"max_wait_ms,omitempty"`
+	// Lost by the site while they waited: neither answered nor abandoned.
+	Failed        uint64 `protobuf:"varint,12,opt,name=failed,proto3" json:"failed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1075,6 +1077,13 @@ func (x *QueueFigures) GetAhtMs() int64 {
 func (x *QueueFigures) GetMaxWaitMs() int64 {
 	if x != nil {
 		return x.MaxWaitMs
+	}
+	return 0
+}
+
+func (x *QueueFigures) GetFailed() uint64 {
+	if x != nil {
+		return x.Failed
 	}
 	return 0
 }
@@ -1653,8 +1662,10 @@ type FloorQueue struct {
 	AnsweredInLevel uint32                 `protobuf:"varint,7,opt,name=answered_in_level,json=answeredInLevel,proto3" json:"answered_in_level,omitempty"`
 	Abandoned       uint32                 `protobuf:"varint,8,opt,name=abandoned,proto3" json:"abandoned,omitempty"`
 	AbandonedShort  uint32                 `protobuf:"varint,9,opt,name=abandoned_short,json=abandonedShort,proto3" json:"abandoned_short,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Lost by the site while they waited.
+	Failed        uint32 `protobuf:"varint,10,opt,name=failed,proto3" json:"failed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FloorQueue) Reset() {
@@ -1746,6 +1757,13 @@ func (x *FloorQueue) GetAbandoned() uint32 {
 func (x *FloorQueue) GetAbandonedShort() uint32 {
 	if x != nil {
 		return x.AbandonedShort
+	}
+	return 0
+}
+
+func (x *FloorQueue) GetFailed() uint32 {
+	if x != nil {
+		return x.Failed
 	}
 	return 0
 }
@@ -2029,7 +2047,7 @@ const file_trunkline_cloud_v1_calls_proto_rawDesc = "" +
 	"\x02to\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x92\xb5\x18\x02\b\x01R\x02to\x12/\n" +
 	"\binterval\x18\x03 \x01(\tB\x13\x92\xb5\x18\x0fR\x00R\x0315mR\x021hR\x021dR\binterval\x12#\n" +
 	"\tqueue_ids\x18\x04 \x03(\tB\x06\x92\xb5\x18\x0202R\bqueueIds\x12!\n" +
-	"\bsite_ids\x18\x05 \x03(\tB\x06\x92\xb5\x18\x0202R\asiteIds\"\xec\x02\n" +
+	"\bsite_ids\x18\x05 \x03(\tB\x06\x92\xb5\x18\x0202R\asiteIds\"\x84\x03\n" +
 	"\fQueueFigures\x12\x18\n" +
 	"\aoffered\x18\x01 \x01(\x04R\aoffered\x12\x1a\n" +
 	"\banswered\x18\x02 \x01(\x04R\banswered\x12*\n" +
@@ -2042,7 +2060,8 @@ const file_trunkline_cloud_v1_calls_proto_rawDesc = "" +
 	"\x06asa_ms\x18\t \x01(\x03R\x05asaMs\x12\x15\n" +
 	"\x06aht_ms\x18\n" +
 	" \x01(\x03R\x05ahtMs\x12\x1e\n" +
-	"\vmax_wait_ms\x18\v \x01(\x03R\tmaxWaitMs\"\xe2\x01\n" +
+	"\vmax_wait_ms\x18\v \x01(\x03R\tmaxWaitMs\x12\x16\n" +
+	"\x06failed\x18\f \x01(\x04R\x06failed\"\xe2\x01\n" +
 	"\x0eQueueReportRow\x12.\n" +
 	"\x04from\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
 	"\x02to\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x12\x19\n" +
@@ -2086,7 +2105,7 @@ const file_trunkline_cloud_v1_calls_proto_rawDesc = "" +
 	"\tconnected\x18\x04 \x01(\bR\tconnected\x126\n" +
 	"\x06queues\x18\x05 \x03(\v2\x1e.trunkline.cloud.v1.FloorQueueR\x06queues\x126\n" +
 	"\x06agents\x18\x06 \x03(\v2\x1e.trunkline.cloud.v1.FloorAgentR\x06agents\x12!\n" +
-	"\fcalls_active\x18\a \x01(\rR\vcallsActive\"\xca\x02\n" +
+	"\fcalls_active\x18\a \x01(\rR\vcallsActive\"\xe2\x02\n" +
 	"\n" +
 	"FloorQueue\x12\x19\n" +
 	"\bqueue_id\x18\x01 \x01(\tR\aqueueId\x12\x1d\n" +
@@ -2098,7 +2117,9 @@ const file_trunkline_cloud_v1_calls_proto_rawDesc = "" +
 	"\banswered\x18\x06 \x01(\rR\banswered\x12*\n" +
 	"\x11answered_in_level\x18\a \x01(\rR\x0fansweredInLevel\x12\x1c\n" +
 	"\tabandoned\x18\b \x01(\rR\tabandoned\x12'\n" +
-	"\x0fabandoned_short\x18\t \x01(\rR\x0eabandonedShort\"\xb4\x01\n" +
+	"\x0fabandoned_short\x18\t \x01(\rR\x0eabandonedShort\x12\x16\n" +
+	"\x06failed\x18\n" +
+	" \x01(\rR\x06failed\"\xb4\x01\n" +
 	"\n" +
 	"FloorAgent\x12\x19\n" +
 	"\bagent_id\x18\x01 \x01(\tR\aagentId\x12\x12\n" +

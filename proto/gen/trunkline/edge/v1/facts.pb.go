@@ -505,7 +505,8 @@ type QueueVisit struct {
 	QueueId    string                 `protobuf:"bytes,1,opt,name=queue_id,json=queueId,proto3" json:"queue_id,omitempty"`
 	EnqueuedAt int64                  `protobuf:"varint,2,opt,name=enqueued_at,json=enqueuedAt,proto3" json:"enqueued_at,omitempty"`
 	LeftAt     int64                  `protobuf:"varint,3,opt,name=left_at,json=leftAt,proto3" json:"left_at,omitempty"`
-	// "answered", "abandoned", "max_wait", "flow".
+	// "answered", "abandoned", "max_wait", "flow". The last of a call that ended as
+	// "lost" says "abandoned" too: the site lost the caller, who did not hang up.
 	Outcome       string   `protobuf:"bytes,4,opt,name=outcome,proto3" json:"outcome,omitempty"`
 	Offers        []*Offer `protobuf:"bytes,5,rep,name=offers,proto3" json:"offers,omitempty"`
 	unknownFields protoimpl.UnknownFields

@@ -1237,8 +1237,10 @@ type LiveQueue struct {
 	AnsweredInLevel uint32 `protobuf:"varint,6,opt,name=answered_in_level,json=answeredInLevel,proto3" json:"answered_in_level,omitempty"`
 	Abandoned       uint32 `protobuf:"varint,7,opt,name=abandoned,proto3" json:"abandoned,omitempty"`
 	AbandonedShort  uint32 `protobuf:"varint,8,opt,name=abandoned_short,json=abandonedShort,proto3" json:"abandoned_short,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Lost by the site while they waited; of a group with older nodes they are in abandoned.
+	Failed        uint32 `protobuf:"varint,9,opt,name=failed,proto3" json:"failed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LiveQueue) Reset() {
@@ -1323,6 +1325,13 @@ func (x *LiveQueue) GetAbandoned() uint32 {
 func (x *LiveQueue) GetAbandonedShort() uint32 {
 	if x != nil {
 		return x.AbandonedShort
+	}
+	return 0
+}
+
+func (x *LiveQueue) GetFailed() uint32 {
+	if x != nil {
+		return x.Failed
 	}
 	return 0
 }
@@ -2905,7 +2914,7 @@ const file_trunkline_edge_v1_fleet_proto_rawDesc = "" +
 	"\x02at\x18\x02 \x01(\x03R\x02at\x12=\n" +
 	"\x06queues\x18\x03 \x03(\v2\x1c.trunkline.edge.v1.LiveQueueB\a\x92\xb5\x18\x030\xd0\x0fR\x06queues\x12=\n" +
 	"\x06agents\x18\x04 \x03(\v2\x1c.trunkline.edge.v1.LiveAgentB\a\x92\xb5\x18\x030\x90NR\x06agents\x12!\n" +
-	"\fcalls_active\x18\x05 \x01(\rR\vcallsActive\"\x8e\x02\n" +
+	"\fcalls_active\x18\x05 \x01(\rR\vcallsActive\"\xa6\x02\n" +
 	"\tLiveQueue\x12\x19\n" +
 	"\bqueue_id\x18\x01 \x01(\tR\aqueueId\x12\x18\n" +
 	"\awaiting\x18\x02 \x01(\rR\awaiting\x12#\n" +
@@ -2914,7 +2923,8 @@ const file_trunkline_edge_v1_fleet_proto_rawDesc = "" +
 	"\banswered\x18\x05 \x01(\rR\banswered\x12*\n" +
 	"\x11answered_in_level\x18\x06 \x01(\rR\x0fansweredInLevel\x12\x1c\n" +
 	"\tabandoned\x18\a \x01(\rR\tabandoned\x12'\n" +
-	"\x0fabandoned_short\x18\b \x01(\rR\x0eabandonedShort\"\x83\x01\n" +
+	"\x0fabandoned_short\x18\b \x01(\rR\x0eabandonedShort\x12\x16\n" +
+	"\x06failed\x18\t \x01(\rR\x06failed\"\x83\x01\n" +
 	"\tLiveAgent\x12\x19\n" +
 	"\bagent_id\x18\x01 \x01(\tR\aagentId\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x16\n" +

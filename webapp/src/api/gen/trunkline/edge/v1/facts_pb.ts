@@ -306,7 +306,8 @@ export type QueueVisit = Message<"trunkline.edge.v1.QueueVisit"> & {
   leftAt: bigint;
 
   /**
-   * "answered", "abandoned", "max_wait", "flow".
+   * "answered", "abandoned", "max_wait", "flow". The last of a call that ended as
+   * "lost" says "abandoned" too: the site lost the caller, who did not hang up.
    *
    * @generated from field: string outcome = 4;
    */
