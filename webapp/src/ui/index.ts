@@ -16,7 +16,8 @@
  * - Form: useZodForm(schema, defaults) with checks from rules.ts; a fault that names a field is shown at that field.
  * - confirm(): only before something is lost. done() / failed(): notices for what the page itself does not show.
  * - States: agentStateLook / callOutcomeLook give tone, icon and word; <StatusBadge tone icon>{i18n._(word)}</StatusBadge>.
- * - Definition: what a figure means and the calls behind it; queueFigures() has the words for a queue's.
+ * - Definition: what a figure means and the calls behind it; DefinedFigure the same in a table's row; queueFigures() has
+ *   the words for a queue's.
  * - Figures: StatTile (undefined is a dash, never zero; `stale` is grey), Duration m:ss (`since` runs), RelativeTime,
  *   ExactTime, PhoneNumber, CopyField, Meter.
  * - Own CSS, where a page truly needs it (call bar, wallboard, charts): a *.module.css in `@layer trunkline` using only the
@@ -39,7 +40,7 @@
  */
 export { useAddress } from './address'
 export { type ConfirmOptions, confirm } from './confirm'
-export { Definition, queueFigures } from './definition'
+export { DefinedFigure, Definition, queueFigures } from './definition'
 export { EmptyState, ErrorState, Forbidden, Loaded, Skeleton, useLate } from './emptiness'
 export {
   CopyButton,

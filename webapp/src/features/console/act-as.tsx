@@ -2,36 +2,38 @@ import { Trans, useLingui } from '@lingui/react/macro'
 import { Button } from '@mantine/core'
 import { IconUserShield } from '@tabler/icons-react'
 import { useNavigate } from '@tanstack/react-router'
-import { useState } from 'react'
 import { acceptSession, cloudClient } from '@/api'
 import { ConsoleService, type TenantSummary } from '@/api/gen/trunkline/cloud/v1/console_pb'
-import { paths } from '@/app/paths'
-import { Form, FormActions, Notice, SelectField, SidePanel, Submit, TextAreaField, useZodForm } from '@/ui'
+import { type Path, paths } from '@/app/paths'
+import { Form, FormActions, Notice, SelectField, SidePanel, Submit, TextAreaField, useAddress, useZodForm } from '@/ui'
 import * as rules from '@/ui/rules'
 
 const schema = rules.z.object({ reason: rules.reason(), minutes: rules.z.string() })
 
+/** The address of the company's page on which acting leads to its calls of today. */
+export const toCalls = { act: 'calls' }
+
 /** Works as the company for a while: with a reason, a banner, and an end. */
 export function ActAs({ tenant }: { tenant: TenantSummary }) {
   const { t } = useLingui()
-  const [opened, setOpened] = useState(false)
+  const [{ act }, setAddress] = useAddress()
   return (
     <>
       <Button
         leftSection={<IconUserShield size={16} aria-hidden />}
         disabled={tenant.status === 'deleting'}
-        onClick={() => setOpened(true)}
+        onClick={() => setAddress({ act: 'home' })}
       >
         <Trans>Act as this company</Trans>
       </Button>
-      <SidePanel opened={opened} onClose={() => setOpened(false)} title={t`Act as ${tenant.name}`}>
-        <ActAsForm tenant={tenant} />
+      <SidePanel opened={act !== undefined} onClose={() => setAddress({ act: undefined })} title={t`Act as ${tenant.name}`}>
+        <ActAsForm tenant={tenant} to={act === toCalls.act ? paths.calls : paths.home} />
       </SidePanel>
     </>
   )
 }
 
-function ActAsForm({ tenant }: { tenant: TenantSummary }) {
+function ActAsForm({ tenant, to }: { tenant: TenantSummary; to: Path }) {
   const { t } = useLingui()
   const navigate = useNavigate()
   const form = useZodForm(schema, { reason: '', minutes: '30' })
@@ -40,7 +42,7 @@ function ActAsForm({ tenant }: { tenant: TenantSummary }) {
       form={form}
       onSubmit={async ({ reason, minutes }) => {
         acceptSession(await cloudClient(ConsoleService).actAs({ id: tenant.id, reason, minutes: Number(minutes) }))
-        await navigate({ to: paths.home })
+        await navigate({ to })
       }}
     >
       <Notice tone="warning" title={<Trans>You will see this company's data.</Trans>}>

@@ -6,9 +6,10 @@ import { ConsoleService, type TenantDetail, type TenantSummary } from '@/api/gen
 import type { Site } from '@/api/gen/trunkline/cloud/v1/sites_pb'
 import { paths } from '@/app/paths'
 import { nodesUp, SiteStatus, versionsOf } from '@/features/sites/words'
-import { type Column, Columns, EmptyState, ExactTime, Facts, Loaded, Page, Section, StatTile, Table } from '@/ui'
+import { type Column, Columns, EmptyState, ExactTime, Facts, Loaded, Page, Section, StatTile, Table, useAddress } from '@/ui'
 import { ActAs } from './act-as'
 import { AuditTable } from './audit'
+import { CallsTodayDefinition } from './calls-today'
 import { TenantActions } from './tenant-actions'
 import { TenantStatus } from './words'
 
@@ -34,6 +35,7 @@ export function TenantPage() {
 
 function Detail({ detail }: { detail: TenantDetail }) {
   const { t, i18n } = useLingui()
+  const [{ act }] = useAddress()
   const { summary, sites, audit } = detail
   if (!summary) return null
   const number = new Intl.NumberFormat(i18n.locale)
@@ -42,7 +44,11 @@ function Detail({ detail }: { detail: TenantDetail }) {
       <Columns>
         <StatTile label={t`People`} value={number.format(summary.users)} />
         <StatTile label={t`Nodes up`} value={`${summary.nodesUp} / ${summary.nodes}`} />
-        <StatTile label={t`Calls today`} value={number.format(summary.callsToday)} />
+        <StatTile
+          label={t`Calls today`}
+          value={number.format(summary.callsToday)}
+          action={<CallsTodayDefinition key={act} tenant={summary} />}
+        />
       </Columns>
       <Section title={t`Company`}>
         <Facts

@@ -9,6 +9,7 @@ import { at } from '@/api'
 import { ConsoleService, type TenantSummary } from '@/api/gen/trunkline/cloud/v1/console_pb'
 import { paths } from '@/app/paths'
 import { type Column, EmptyState, ExactTime, Loaded, Meta, Page, Row, Table, useAddress } from '@/ui'
+import { CallsToday } from './calls-today'
 import { TenantStatus } from './words'
 
 /** Every company on the platform. */
@@ -45,7 +46,7 @@ export function TenantsPage() {
       { id: 'owner', header: t`Owner`, cell: (n) => n.ownerEmail || '–', sort: (n) => n.ownerEmail },
       { id: 'users', header: t`People`, align: 'end', cell: (n) => number.format(n.users), sort: (n) => n.users },
       { id: 'nodes', header: t`Nodes up`, align: 'end', cell: (n) => `${n.nodesUp} / ${n.nodes}`, sort: (n) => n.nodesUp },
-      { id: 'calls', header: t`Calls today`, align: 'end', cell: (n) => number.format(n.callsToday), sort: (n) => n.callsToday },
+      { id: 'calls', header: t`Calls today`, align: 'end', cell: (n) => <CallsToday tenant={n} />, sort: (n) => n.callsToday },
       {
         id: 'created',
         header: t`Since`,

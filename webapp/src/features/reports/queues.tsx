@@ -110,6 +110,7 @@ function Report({ report, period, interval }: { report: QueueReportResponse; per
   const queues = listOf(address.queue)
   const zone = report.timeZone || thisZone()
   const table = address.view === 'table'
+  const rows = { period, sites, goal: report.serviceLevelS, short: report.shortAbandonS }
   if (report.queues.length === 0) return <NothingCounted />
   return (
     <>
@@ -132,7 +133,7 @@ function Report({ report, period, interval }: { report: QueueReportResponse; per
         }
       >
         {table ? (
-          <FigureTable label={t`Figures by interval`} rows={report.rows} zone={zone} period={period} sites={sites} />
+          <FigureTable label={t`Figures by interval`} rows={report.rows} zone={zone} {...rows} />
         ) : (
           <Chart
             slots={slots(report.rows, period, interval, zone)}
@@ -142,8 +143,8 @@ function Report({ report, period, interval }: { report: QueueReportResponse; per
           />
         )}
       </Section>
-      <Section title={t`By queue`} why={t`A row opens its calls.`}>
-        <FigureTable label={t`Figures by queue`} rows={report.queues} period={period} sites={sites} />
+      <Section title={t`By queue`} why={t`A row opens its calls, a figure its definition and those it counted.`}>
+        <FigureTable label={t`Figures by queue`} rows={report.queues} {...rows} />
       </Section>
     </>
   )

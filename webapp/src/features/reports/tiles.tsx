@@ -1,8 +1,9 @@
 import { Trans, useLingui } from '@lingui/react/macro'
+import type { ReactNode } from 'react'
 import { callAddress } from '@/api'
 import type { QueueReportResponse } from '@/api/gen/trunkline/cloud/v1/calls_pb'
 import { Columns, Definition, formatDuration, queueFigures, StatTile } from '@/ui'
-import { length, percent } from './figures'
+import { counted, type FigureName, length, percent } from './figures'
 
 interface Props {
   report: QueueReportResponse
@@ -27,7 +28,11 @@ export function Tiles({ report, period, queues, sites }: Props) {
     const shown = length(ms)
     return shown === undefined ? undefined : formatDuration(shown)
   }
-  const calls = (more: { outcomes?: string[]; level?: boolean } = {}) => callAddress(period, { queues, sites, ...more })
+  const defined = (name: string, figure: FigureName, meaning: ReactNode) => (
+    <Definition name={name} calls={callAddress(period, { queues, sites, ...counted[figure] })}>
+      {meaning}
+    </Definition>
+  )
   return (
     <Columns>
       <StatTile
@@ -40,95 +45,48 @@ export function Tiles({ report, period, queues, sites }: Props) {
             goal {target} % within {seconds} s
           </Trans>
         }
-        action={
-          <Definition name={t`Service level`} calls={calls({ level: true })}>
-            {means.level}
-          </Definition>
-        }
+        action={defined(t`Service level`, 'serviceLevelPm', means.level)}
       />
-      <StatTile
-        label={t`Offered`}
-        value={count(figures.offered)}
-        action={
-          <Definition name={t`Offered`} calls={calls()}>
-            {means.offered}
-          </Definition>
-        }
-      />
+      <StatTile label={t`Offered`} value={count(figures.offered)} action={defined(t`Offered`, 'offered', means.offered)} />
       <StatTile
         label={t`Answered`}
         value={count(figures.answered)}
         note={<Trans>{count(figures.answeredInLevel)} in time</Trans>}
-        action={
-          <Definition name={t`Answered`} calls={calls({ outcomes: ['answered'] })}>
-            {means.answered}
-          </Definition>
-        }
+        action={defined(t`Answered`, 'answered', means.answered)}
       />
       <StatTile
         label={t`Abandoned`}
         value={count(figures.abandoned)}
         note={abandonment === undefined ? undefined : <Trans>{one.format(abandonment)} % of the offered</Trans>}
-        action={
-          <Definition name={t`Abandoned`} calls={calls({ outcomes: ['abandoned'] })}>
-            {means.abandoned}
-          </Definition>
-        }
+        action={defined(t`Abandoned`, 'abandoned', means.abandoned)}
       />
       <StatTile
         label={t`Abandoned early`}
         value={count(figures.abandonedShort)}
-        action={
-          <Definition name={t`Abandoned early`} calls={calls({ outcomes: ['abandoned_short'] })}>
-            {means.abandonedShort}
-          </Definition>
-        }
+        action={defined(t`Abandoned early`, 'abandonedShort', means.abandonedShort)}
       />
       {figures.failed > 0n && (
         <StatTile
           label={t`Failed`}
           value={count(figures.failed)}
           tone="breach"
-          action={
-            <Definition name={t`Failed`} calls={calls({ outcomes: ['failed'] })}>
-              {means.failed}
-            </Definition>
-          }
+          action={defined(t`Failed`, 'failed', means.failed)}
         />
       )}
-      <StatTile
-        label={t`Left otherwise`}
-        value={count(figures.other)}
-        action={
-          <Definition name={t`Left otherwise`} calls={calls({ outcomes: ['max_wait'] })}>
-            <Trans>
-              Calls that left the queue without an agent and without hanging up: the longest allowed wait was over, or the call flow
-              went on.
-            </Trans>
-          </Definition>
-        }
-      />
+      <StatTile label={t`Left otherwise`} value={count(figures.other)} action={defined(t`Left otherwise`, 'other', means.other)} />
       <StatTile
         label={t`Average wait`}
         value={time(figures.asaMs)}
         note={<Trans>longest {time(figures.maxWaitMs) ?? '–'}</Trans>}
-        action={
-          <Definition name={t`Average wait`} calls={calls({ outcomes: ['answered'] })}>
-            <Trans>
-              How long the answered calls waited, on average (ASA). The longest wait is that of any call, answered or not.
-            </Trans>
-          </Definition>
-        }
+        action={defined(
+          t`Average wait`,
+          'asaMs',
+          <>
+            {means.asa} {means.longest}
+          </>,
+        )}
       />
-      <StatTile
-        label={t`Average handling`}
-        value={time(figures.ahtMs)}
-        action={
-          <Definition name={t`Average handling`} calls={calls({ outcomes: ['answered'] })}>
-            <Trans>Talking, hold and wrap-up of the answered calls, on average (AHT).</Trans>
-          </Definition>
-        }
-      />
+      <StatTile label={t`Average handling`} value={time(figures.ahtMs)} action={defined(t`Average handling`, 'ahtMs', means.aht)} />
     </Columns>
   )
 }
