@@ -29,12 +29,17 @@ func figureDisk(ctx context.Context, t *testing.T, c *harness.Cluster) {
 	t.Logf("FIGURE fsync_p99_ms %.1f ms", float64(worst.Microseconds())/1000)
 }
 
-// metricsOf sums a node's metrics over their labels, by name, and gives each by
-// name and labels too.
 func metricsOf(ctx context.Context, t *testing.T, n *harness.Node) map[string]float64 {
 	t.Helper()
+	return metricsAt(ctx, t, n.Ready.Metrics)
+}
+
+// metricsAt sums a program's metrics over their labels, by name, and gives each
+// by name and labels too.
+func metricsAt(ctx context.Context, t *testing.T, url string) map[string]float64 {
+	t.Helper()
 	sums := map[string]float64{}
-	lines := bufio.NewScanner(strings.NewReader(string(get(ctx, t, n.Ready.Metrics+"/metrics"))))
+	lines := bufio.NewScanner(strings.NewReader(string(get(ctx, t, url+"/metrics"))))
 	for lines.Scan() {
 		name, value, ok := strings.Cut(lines.Text(), " ")
 		if !ok || strings.HasPrefix(name, "#") {

@@ -3,7 +3,6 @@ package server
 import (
 	"testing"
 
-	"connectrpc.com/connect"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 
@@ -44,12 +43,7 @@ func TestNodesReportTheirOwnTenantsAlone(t *testing.T) {
 		before := w.rows(t)
 		in := dynamicpb.NewMessage(m.Input())
 		in.Set(field, protoreflect.ValueOfInt64(w.owner.tenant()))
-		client := connect.NewClient[dynamicpb.Message, dynamicpb.Message](stranger.http, stranger.url()+procedure(m), connect.WithSchema(m),
-			connect.WithResponseInitializer(func(_ connect.Spec, msg any) error {
-				*msg.(*dynamicpb.Message) = *dynamicpb.NewMessage(m.Output()) //nolint:govet // fresh, as connect's documentation has it
-				return nil
-			}))
-		_, err := client.CallUnary(t.Context(), connect.NewRequest(in))
+		_, err := call(t.Context(), stranger.http, stranger.url(), m, in)
 		if f := fault.Of(err); err == nil || f.Kind != fault.Forbidden || f.Key != "fault.fleet.not_assigned" {
 			t.Errorf("%s: %v", m.Name(), err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -252,8 +253,12 @@ func noneOf(t *testing.T, owners, theirs proto.Message) {
 	}
 }
 
-// call calls a method by its descriptor; of a stream it takes the first message.
 func (p *person) call(ctx context.Context, url string, m protoreflect.MethodDescriptor, req proto.Message) (proto.Message, error) {
+	return call(ctx, p.http, url, m, req)
+}
+
+// call calls a method by its descriptor; of a stream it takes the first message.
+func call(ctx context.Context, by *http.Client, url string, m protoreflect.MethodDescriptor, req proto.Message) (proto.Message, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	raw, err := proto.Marshal(req)
@@ -264,7 +269,7 @@ func (p *person) call(ctx context.Context, url string, m protoreflect.MethodDesc
 	if err := proto.Unmarshal(raw, in); err != nil {
 		return nil, err
 	}
-	client := connect.NewClient[dynamicpb.Message, dynamicpb.Message](p.http, url+procedure(m), connect.WithSchema(m),
+	client := connect.NewClient[dynamicpb.Message, dynamicpb.Message](by, url+procedure(m), connect.WithSchema(m),
 		connect.WithResponseInitializer(func(_ connect.Spec, msg any) error {
 			*msg.(*dynamicpb.Message) = *dynamicpb.NewMessage(m.Output()) //nolint:govet // fresh, as connect's documentation has it
 			return nil

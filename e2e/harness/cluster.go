@@ -50,6 +50,7 @@ type Cluster struct {
 	opts    Options
 	Mailbox *Mailbox
 	Web     string // base URL of the cloud
+	Metrics string // base URL of its metrics
 	// Postgres is the URL of the cloud's private database.
 	Postgres string
 
@@ -195,7 +196,7 @@ func (c *Cluster) StartCloud(ctx context.Context) error {
 		return err
 	}
 	c.mu.Lock()
-	c.cloud, c.Web, c.Postgres = p, ready.Web, ready.Postgres
+	c.cloud, c.Web, c.Metrics, c.Postgres = p, ready.Web, ready.Metrics, ready.Postgres
 	c.mu.Unlock()
 	webAddr := strings.TrimPrefix(ready.Web, "http://")
 	if _, port, err := net.SplitHostPort(webAddr); err == nil {

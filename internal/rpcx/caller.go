@@ -71,7 +71,7 @@ type transport struct {
 }
 
 // Transport hands the TLS state and remote address of each request to the
-// chain. trustForwarded takes the address from the last X-Forwarded-For entry:
+// chain, and sees to the answer to one that cannot be read. trustForwarded takes the address from the last X-Forwarded-For entry:
 // only behind a proxy of ours.
 func Transport(next http.Handler, trustForwarded bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -82,7 +82,7 @@ func Transport(next http.Handler, trustForwarded bool) http.Handler {
 		if fwd := r.Header.Get("X-Forwarded-For"); trustForwarded && fwd != "" {
 			ip = strings.TrimSpace(fwd[strings.LastIndexByte(fwd, ',')+1:])
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), transportKey{}, transport{r.TLS, ip})))
+		exchanged(next, w, r.WithContext(context.WithValue(r.Context(), transportKey{}, transport{r.TLS, ip})))
 	})
 }
 

@@ -9,5 +9,6 @@
 // a reference that also stands in the log.
 //
 // The HTTP handler that carries the RPCs must be wrapped by Transport, which
-// hands the connection's TLS state and remote address to the chain.
+// hands the connection's TLS state and remote address to the chain, and puts our
+// fault in the place of Connect's error when a request cannot be read.
 package rpcx

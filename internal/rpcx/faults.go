@@ -90,7 +90,21 @@ var (
 	streams = promauto.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "trunkline_rpc_streams", Help: "Streams open now.",
 	}, []string{"procedure"})
+	streamsEnded = promauto.NewCounterVec(prometheus.CounterOpts{
+		Name: "trunkline_rpc_streams_ended_total", Help: "Streams that ended, by how.",
+	}, []string{"procedure", "code"})
 )
+
+func codeName(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	return connect.CodeOf(err).String()
+}
+
+func measure(procedure string, start time.Time, err error) {
+	seconds.WithLabelValues(procedure, codeName(err)).Observe(time.Since(start).Seconds())
+}
 
 // metrics measures each RPC, as the outermost of our own.
 type metrics struct{}
@@ -99,11 +113,7 @@ func (metrics) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
 		start := time.Now()
 		res, err := next(ctx, req)
-		code := "ok"
-		if err != nil {
-			code = connect.CodeOf(err).String()
-		}
-		seconds.WithLabelValues(req.Spec().Procedure, code).Observe(time.Since(start).Seconds())
+		measure(req.Spec().Procedure, start, err)
 		return res, err
 	}
 }
@@ -113,7 +123,9 @@ func (metrics) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.S
 		g := streams.WithLabelValues(conn.Spec().Procedure)
 		g.Inc()
 		defer g.Dec()
-		return next(ctx, conn)
+		err := next(ctx, conn)
+		streamsEnded.WithLabelValues(conn.Spec().Procedure, codeName(err)).Inc()
+		return err
 	}
 }
 

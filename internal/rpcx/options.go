@@ -45,16 +45,21 @@ func Options(cfg Config) []connect.HandlerOption {
 		cfg.RecheckEvery = DefaultRecheck
 	}
 	chain := append([]connect.Interceptor{}, cfg.Interceptors...)
-	chain = append(chain, metrics{}, faults{cfg.Log}, access{cfg.Authenticate, cfg.Recheck, cfg.RecheckEvery}, rules{})
+	chain = append(chain, reading{cfg.limit}, metrics{}, faults{cfg.Log}, access{cfg.Authenticate, cfg.Recheck, cfg.RecheckEvery}, rules{})
 	return []connect.HandlerOption{
 		connect.WithConditionalHandlerOptions(func(spec connect.Spec) []connect.HandlerOption {
-			limit := DefaultMaxBytes
-			if n, ok := cfg.MaxBytes[spec.Procedure]; ok {
-				limit = n
-			}
-			return []connect.HandlerOption{connect.WithReadMaxBytes(limit)}
+			return []connect.HandlerOption{connect.WithReadMaxBytes(cfg.limit(spec.Procedure))}
 		}),
+		connect.WithRequestGate(cfg.gate),
 		connect.WithInterceptors(chain...),
 		connect.WithCompressMinBytes(1024),
 	}
+}
+
+// limit is how large a message of a method may be.
+func (c Config) limit(procedure string) int {
+	if n, ok := c.MaxBytes[procedure]; ok {
+		return n
+	}
+	return DefaultMaxBytes
 }

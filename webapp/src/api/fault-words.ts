@@ -34,6 +34,11 @@ export const faultWords: Record<string, Words> = {
   'fault.canceled': { message: msg`This was stopped before it was done.`, action: msg`Try again.` },
   'fault.timeout': { message: msg`The answer took too long.`, action: msg`Try again in a few seconds.` },
   'fault.cloud_stopping': { message: msg`The cloud is restarting.`, action: msg`It is back in a few seconds.` },
+  'fault.request.too_large': {
+    message: msg({ message: 'This is larger than the {max} that are taken at once.' }),
+    action: msg`Make it smaller, then try again.`,
+  },
+  'fault.request.unreadable': { message: msg`This did not arrive whole.`, action: msg`Reload the page, then try again.` },
   'fault.page_token': { message: msg`The list has changed since.`, action: msg`Reload it.` },
   'fault.too_many_attempts': { message: msg`There were too many attempts.`, action: msg`Wait a few minutes, then try again.` },
   'fault.email.taken': { message: msg`Another account has this address.`, action: msg`Use a different one.` },
