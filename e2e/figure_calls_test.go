@@ -19,6 +19,7 @@ import (
 var (
 	figureCalls   = flag.Int("figure.calls", 150, "calls of TestFigureCalls")
 	figureEvery   = flag.Duration("figure.every", 200*time.Millisecond, "time between two of them")
+	figureProfile = flag.String("figure.profile", "", "folder for a CPU profile of each node while TestFigureCalls' calls are made")
 	figureWaiting = flag.Int("figure.waiting", 60, "callers of TestFigureMemory who wait")
 	figureTalking = flag.Int("figure.talking", 20, "callers of TestFigureMemory who talk")
 )
@@ -29,7 +30,7 @@ var (
 // agents and no calls is taken off.
 func TestFigureCalls(t *testing.T) {
 	ctx := testContext(t, 4*time.Minute)
-	c, ua := ownCluster(ctx, t, "calls", 3, "ordinary")
+	c, ua := ownCluster(ctx, t, "calls", 3, "ordinary", profiled)
 	eventually(ctx, t, "all nodes vote", func() error { return wholeGroup(ctx, c) })
 	tn := newTenant(ctx, t, c)
 	tn.straightToQueue(ctx, t)
@@ -53,8 +54,10 @@ func TestFigureCalls(t *testing.T) {
 	pause(ctx, t, 10*time.Second)
 	idle := usedBy(ctx, t, c).since(before)
 	before = usedBy(ctx, t, c)
+	profiles := profile(ctx, t, c, *figureEvery*time.Duration(*figureCalls))
 	l.run(ctx, t, l.desks, owner, *figureCalls, *figureEvery)
 	busy := usedBy(ctx, t, c).since(before)
+	profiles()
 
 	offers := l.times().offers
 	n := float64(*figureCalls)
@@ -87,7 +90,7 @@ func TestFigureCalls(t *testing.T) {
 // agent's WebRTC leg, keeps alive at the node that owns the call.
 func TestFigureMemory(t *testing.T) {
 	ctx := testContext(t, 4*time.Minute)
-	c, ua := ownCluster(ctx, t, "memory", 3, "ordinary", func(o *harness.Options) { o.NodeEnv = []string{"TRUNKLINE_PROFILE=true"} })
+	c, ua := ownCluster(ctx, t, "memory", 3, "ordinary", profiled)
 	tn := newTenant(ctx, t, c)
 	tn.straightToQueue(ctx, t)
 	l := newLoad(tn, ua)

@@ -7,8 +7,10 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -162,4 +164,25 @@ func (m memory) less(o memory) memory { return m.plus(o, -1) }
 
 func (m memory) plus(o memory, times float64) memory {
 	return memory{m.live + times*o.live, m.stacks + times*o.stacks, m.rss + times*o.rss}
+}
+
+// profiled lets the nodes answer questions about their own memory and time.
+func profiled(o *harness.Options) { o.NodeEnv = append(o.NodeEnv, "TRUNKLINE_PROFILE=true") }
+
+// profile takes a CPU profile of each node for so long, if one is wanted; done
+// waits for them.
+func profile(ctx context.Context, t *testing.T, c *harness.Cluster, took time.Duration) (done func()) {
+	t.Helper()
+	var all sync.WaitGroup
+	for _, n := range c.Nodes {
+		if *figureProfile != "" {
+			all.Go(func() {
+				b := get(ctx, t, fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", n.Ready.Metrics, int(took.Seconds())))
+				if err := os.WriteFile(filepath.Join(*figureProfile, n.Name+".pprof"), b, 0o600); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	return all.Wait
 }
