@@ -68,7 +68,7 @@ func (n *Node) makeUplink(g *life.Group) error {
 	n.uplink, err = uplink.New(uplink.Config{
 		Node: n.cfg.Name, CloudAddr: e.Node().CloudNode, FindCloud: n.findCloud,
 		TLS: e.CloudTLS, Certificate: e.Certificate, Site: site{n}, Store: n.configs, Peers: blobPeers{n},
-		Recordings: uploads{n}, RelayChanged: n.phones.AgentChanged, Dir: e.Dir(), Log: n.log,
+		Recordings: uploads{n}, RelayChanged: n.phones.AgentChanged, Log: n.log,
 	})
 	if err != nil {
 		return err

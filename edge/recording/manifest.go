@@ -76,13 +76,13 @@ func Reported(m Manifest) error {
 	return m.save()
 }
 
-// Remove deletes a closed recording, after it was uploaded.
-func Remove(m Manifest) error {
+// Remove deletes a closed recording, by its file, after it was uploaded.
+func Remove(recording string) error {
 	// The manifest last: a recording without one would be recovered.
-	if err := os.Remove(m.File); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(recording); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.Remove(manifestPath(m.File)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(manifestPath(recording)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil

@@ -162,7 +162,7 @@ func TestRecordedCall(t *testing.T) {
 		if err != nil || len(list) != 1 || list[0].RecordingID != id {
 			t.Errorf("list %+v, %v", list, err)
 		}
-		if err := Remove(m); err != nil {
+		if err := Remove(m.File); err != nil {
 			t.Error(err)
 		}
 		if list, _ := List(dir); len(list) != 0 {

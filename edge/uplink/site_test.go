@@ -185,7 +185,7 @@ func start(t *testing.T, c *fakeCloud, s *fakeSite, dir string, change func(*Con
 	}
 	n := &node{cert: c.ca.Node("site-1", "node-1", 1000*time.Hour)}
 	n.cfg = Config{
-		Node: "node-1", CloudAddr: "192.0.2.1:9400", Site: s, Store: store, Dir: dir, Log: slog.New(slog.DiscardHandler), Dial: c.net.dial,
+		Node: "node-1", CloudAddr: "192.0.2.1:9400", Site: s, Store: store, Log: slog.New(slog.DiscardHandler), Dial: c.net.dial,
 		TLS: func() *tls.Config {
 			return &tls.Config{RootCAs: c.ca.Pool(), ServerName: join.ServerName, Certificates: []tls.Certificate{n.cert}}
 		},

@@ -76,9 +76,7 @@ type Config struct {
 	// RelayChanged is told that Relay now says something else of the agent; may
 	// be nil. It must not block.
 	RelayChanged func(agent string)
-	// Dir holds the state of uploads.
-	Dir string
-	Log *slog.Logger
+	Log          *slog.Logger
 	// Dial replaces the network; nil = TCP.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
 }
@@ -100,11 +98,10 @@ type Uplink struct {
 	sending atomic.Bool // facts are on their way
 	idle    signal      // they have arrived
 
-	mu       sync.Mutex
-	desired  *edgev1.SiteConfig
-	rewatch  context.CancelFunc // ends the running Watch
-	waiting  uint64             // recordings not uploaded
-	uploaded *uploads
+	mu      sync.Mutex
+	desired *edgev1.SiteConfig
+	rewatch context.CancelFunc // ends the running Watch
+	waiting uint64             // recordings not uploaded
 
 	loops life.Group
 }
@@ -130,10 +127,6 @@ func New(cfg Config) (*Uplink, error) {
 	u.loops.Add("report", life.Loop("report", u.runReport))
 	u.loops.Add("relays", life.Loop("relays", u.runRelays))
 	if cfg.Recordings != nil {
-		var err error
-		if u.uploaded, err = openUploads(cfg.Dir); err != nil {
-			return nil, err
-		}
 		u.loops.Add("recordings", life.Loop("recordings", u.runUploads))
 	}
 	u.loops.Add("watch", life.Loop("watch", u.runWatch))

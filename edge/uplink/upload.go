@@ -1,20 +1,15 @@
 package uplink
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
-	"trunkline/internal/durable"
 	edgev1 "trunkline/proto/gen/trunkline/edge/v1"
 )
 
@@ -24,6 +19,7 @@ type Recording struct {
 	Tenant int64
 	CallID string
 	Size   int64 // bytes
+	File   string
 }
 
 // File is an open recording.
@@ -35,12 +31,13 @@ type File interface {
 // Recordings are this node's closed recordings. Uplink.RecordingClosed tells of
 // new ones.
 type Recordings interface {
-	// Closed lists them, oldest first, uploaded ones or not.
+	// Closed lists those that were not put away, oldest first.
 	Closed() ([]Recording, error)
-	Open(id string) (File, error)
-	// Uploaded tells that the cloud holds it whole. Before that nothing may delete
-	// it. It is called again at the next start if it fails.
-	Uploaded(id string) error
+	Open(r Recording) (File, error)
+	// Uploaded puts one away: the cloud holds it whole. Before that nothing may
+	// delete it. It is called again later if it fails; the cloud then says that it
+	// has all.
+	Uploaded(r Recording) error
 }
 
 const (
@@ -80,36 +77,17 @@ func (u *Uplink) runUploads(ctx context.Context) error {
 	}
 }
 
-// recordings lists what is to be uploaded, and tells again of what was.
+// recordings lists what is to be uploaded.
 func (u *Uplink) recordings() []Recording {
-	closed, err := u.cfg.Recordings.Closed()
+	todo, err := u.cfg.Recordings.Closed()
 	if err != nil {
 		u.log.Error("recordings can not be listed", "error", err)
 		return nil
-	}
-	var todo []Recording
-	for _, r := range closed {
-		if !u.uploaded.has(r.ID) {
-			todo = append(todo, r)
-		} else if !u.uploaded.told(r.ID) {
-			u.tell(r.ID)
-		}
-	}
-	if err := u.uploaded.forget(closed); err != nil {
-		u.log.Error("state of uploads can not be kept", "error", err)
 	}
 	u.mu.Lock()
 	u.waiting = uint64(len(todo))
 	u.mu.Unlock()
 	return todo
-}
-
-func (u *Uplink) tell(id string) {
-	if err := u.cfg.Recordings.Uploaded(id); err != nil {
-		u.log.Warn("uploaded recording not put away yet", "recording", id, "error", err)
-		return
-	}
-	u.uploaded.setTold(id)
 }
 
 // uploadAll uploads what is due. The error is the connection's; what is wrong
@@ -122,11 +100,10 @@ func (u *Uplink) uploadAll(ctx context.Context, todo []Recording, paused map[str
 		}
 		err := u.upload(ctx, r)
 		if err == nil {
-			delete(paused, r.ID)
-			err = u.uploaded.add(r.ID)
+			err = u.cfg.Recordings.Uploaded(r)
 		}
 		if err == nil {
-			u.tell(r.ID)
+			delete(paused, r.ID)
 			u.mu.Lock()
 			u.waiting--
 			u.mu.Unlock()
@@ -135,7 +112,7 @@ func (u *Uplink) uploadAll(ctx context.Context, todo []Recording, paused map[str
 		if ctx.Err() != nil {
 			return err
 		}
-		u.log.Warn("recording not uploaded yet", "recording", r.ID, "tenant", r.Tenant, "call", r.CallID, "error", err)
+		u.log.Warn("recording not uploaded and put away yet", "recording", r.ID, "tenant", r.Tenant, "call", r.CallID, "error", err)
 		if connected, _ := u.link.state(); !connected {
 			return err
 		}
@@ -161,7 +138,7 @@ func (u *Uplink) upload(ctx context.Context, r Recording) error {
 	if err != nil || where.Complete {
 		return err
 	}
-	f, err := u.cfg.Recordings.Open(r.ID)
+	f, err := u.cfg.Recordings.Open(r)
 	if err != nil {
 		return err
 	}
@@ -173,7 +150,7 @@ func (u *Uplink) upload(ctx context.Context, r Recording) error {
 	if _, err := io.Copy(whole, io.NewSectionReader(f, 0, at)); err != nil {
 		return err
 	}
-	buf := make([]byte, chunkSize)
+	buf := make([]byte, min(chunkSize, r.Size-at))
 	for {
 		u.yield(ctx)
 		n := int(min(chunkSize, r.Size-at))
@@ -232,93 +209,4 @@ func (u *Uplink) yield(ctx context.Context) {
 			return
 		}
 	}
-}
-
-// uploads remembers which recordings the cloud holds whole: one id a line in a
-// file that is only appended to, and written anew when most of it is past.
-type uploads struct {
-	path string
-
-	mu    sync.Mutex
-	done  map[string]bool // id: whether Recordings was told
-	lines int
-}
-
-func openUploads(dir string) (*uploads, error) {
-	u := &uploads{path: filepath.Join(dir, "uploaded"), done: map[string]bool{}}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	f, err := os.Open(u.path)
-	if errors.Is(err, os.ErrNotExist) {
-		return u, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	for s := bufio.NewScanner(f); s.Scan(); u.lines++ {
-		u.done[s.Text()] = false // a torn last line names no recording
-	}
-	return u, nil
-}
-
-func (u *uploads) has(id string) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	_, ok := u.done[id]
-	return ok
-}
-
-func (u *uploads) told(id string) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.done[id]
-}
-
-func (u *uploads) setTold(id string) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.done[id] = true
-}
-
-func (u *uploads) add(id string) error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	f, err := os.OpenFile(u.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(id + "\n")
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	u.done[id] = false
-	u.lines++
-	return nil
-}
-
-// forget drops recordings that are no longer on the disk, now and then.
-func (u *uploads) forget(closed []Recording) error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.lines < 2*len(closed)+1000 {
-		return nil
-	}
-	kept := map[string]bool{}
-	var text []byte
-	for _, r := range closed {
-		if told, ok := u.done[r.ID]; ok {
-			kept[r.ID] = told
-			text = append(text, r.ID+"\n"...)
-		}
-	}
-	if err := durable.WriteFile(u.path, text); err != nil {
-		return err
-	}
-	u.done, u.lines = kept, len(kept)
-	return nil
 }
