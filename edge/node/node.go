@@ -126,7 +126,7 @@ func newNode(cfg Config) (*Node, error) {
 	self := cfg.Enrolment.Node()
 	cfg.Name = self.Name
 	n := &Node{
-		cfg: cfg, log: cfg.Log.With("node", self.Name), epoch: uint64(time.Now().UnixMicro()), started: time.Now(),
+		cfg: cfg, log: cfg.Log.With("site", self.Site, "node", self.Name), epoch: uint64(time.Now().UnixMicro()), started: time.Now(),
 		claiming: map[string]bool{}, fatal: make(chan error, 1),
 	}
 	n.reporting, n.endReports = context.WithCancel(context.Background())

@@ -123,7 +123,6 @@ func (c *Config) complete() error {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	c.Log = c.Log.With("node", c.Name)
 	if c.Peers == nil {
 		c.Peers = func() []call.NodeInfo { return nil }
 	}

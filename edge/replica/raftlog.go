@@ -10,14 +10,17 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// raftLogger writes what the Raft library says into our log.
+// raftLogger writes what the Raft library says into our log. Its attributes are in
+// a group of their own: it has a "node" too, which is a state and not a name.
 type raftLogger struct {
 	log  *slog.Logger
 	name string
 	args []any
 }
 
-func newRaftLogger(l *slog.Logger) hclog.Logger { return &raftLogger{log: l, name: "raft"} }
+func newRaftLogger(l *slog.Logger) hclog.Logger {
+	return &raftLogger{log: l.WithGroup("raft"), name: "raft"}
+}
 
 func level(l hclog.Level) slog.Level {
 	switch l {

@@ -139,7 +139,7 @@ func (s *site) start(name string, first bool) *testNode {
 	}
 	cfg := Config{
 		Name: name, Incarnation: uuid.NewString(), Dir: filepath.Join(s.dir, name), Port: port, Bootstrap: first,
-		Peers: s.peers, Timing: s.timing, Log: s.log(), Fatal: func(err error) { s.t.Errorf("%s: %v", name, err) },
+		Peers: s.peers, Timing: s.timing, Log: s.log().With("node", name), Fatal: func(err error) { s.t.Errorf("%s: %v", name, err) },
 	}
 	if s.tune != nil {
 		s.tune(&cfg)

@@ -43,7 +43,7 @@ func (l *demoLog) program(name, line string) {
 	}
 	keys := make([]string, 0, len(rec))
 	for k, v := range rec {
-		if v != "" && !slices.Contains([]string{"msg", "level", "time", "node", "incarnation"}, k) {
+		if v != "" && !slices.Contains([]string{"msg", "level", "time", "site", "node", "incarnation"}, k) {
 			keys = append(keys, k)
 		}
 	}
