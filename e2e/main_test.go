@@ -16,6 +16,7 @@ import (
 
 	"trunkline/e2e/carrier"
 	"trunkline/e2e/harness"
+	cloudv1 "trunkline/proto/gen/trunkline/cloud/v1"
 )
 
 var screens = flag.Bool("screens", false, "take pictures of every route")
@@ -142,14 +143,22 @@ type tenant struct {
 // newTenant signs a company up on the cluster and waits until its number is answered for.
 func newTenant(ctx context.Context, t *testing.T, c *harness.Cluster) *tenant {
 	t.Helper()
+	return newTenantIn(ctx, t, c, "en", func(q *cloudv1.Queue) {
+		q.OfferTimeoutS = 60 // a busy machine's agents answer late
+	})
+}
+
+// newTenantIn is a tenant that speaks a language, with a queue of its own rules.
+func newTenantIn(ctx context.Context, t *testing.T, c *harness.Cluster, language string, rules func(*cloudv1.Queue)) *tenant {
+	t.Helper()
 	n := tenants.Add(1)
 	tn := &tenant{c: c, number: fmt.Sprintf("+4989%08d", n), domain: fmt.Sprintf("company%d.example", n)}
-	owner, err := c.SignUp(ctx, "owner@"+tn.domain, fmt.Sprintf("Company %d", n), "en")
+	owner, err := c.SignUp(ctx, "owner@"+tn.domain, fmt.Sprintf("Company %d", n), language)
 	if err != nil {
 		t.Fatal(err)
 	}
 	tn.owner = owner
-	tn.offerTimeout(ctx, t, time.Minute) // a busy machine's agents answer late
+	tn.editQueue(ctx, t, rules)
 	if err := c.UseHostedSite(ctx, owner, tn.number); err != nil {
 		t.Fatal(err)
 	}

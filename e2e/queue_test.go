@@ -170,12 +170,18 @@ func TestCallerHangsUp(t *testing.T) {
 // offerTimeout sets how long the tenant's agents are rung.
 func (tn *tenant) offerTimeout(ctx context.Context, t *testing.T, rings time.Duration) {
 	t.Helper()
+	tn.editQueue(ctx, t, func(q *cloudv1.Queue) { q.OfferTimeoutS = uint32(rings.Seconds()) })
+}
+
+// editQueue changes the rules of the tenant's first queue.
+func (tn *tenant) editQueue(ctx context.Context, t *testing.T, edit func(*cloudv1.Queue)) {
+	t.Helper()
 	list, err := tn.owner.Routing().ListQueues(ctx, &cloudv1.ListQueuesRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	q := list.GetQueues()[0]
-	q.OfferTimeoutS = uint32(rings.Seconds())
+	edit(q)
 	if _, err := tn.owner.Routing().SaveQueue(ctx, &cloudv1.SaveQueueRequest{Queue: q}); err != nil {
 		t.Fatal(err)
 	}

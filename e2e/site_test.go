@@ -90,7 +90,7 @@ func joinByHand(ctx context.Context, t *testing.T, c *harness.Cluster, command s
 		t.Fatalf("the page's command is %q", command)
 	}
 	program := filepath.Join(root(), "bin", args[0])
-	n := c.Machine(strings.ToLower(t.Name()))
+	n := c.Machine(fmt.Sprintf("hand%d", tenants.Add(1)))
 	out, err := harness.Run(ctx, "", program, append(args[1:], "--data", n.Dir, "--name", n.Name)...)
 	if err != nil {
 		t.Fatal(err)

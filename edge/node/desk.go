@@ -111,7 +111,12 @@ func (d desk) DayStart(tenant int64) int64 {
 type boardState struct{ n *Node }
 
 func (s boardState) Apply(ctx context.Context, key string, cmd call.Command) (call.Result, error) {
-	return s.n.replica.Apply(ctx, key, cmd)
+	res, err := s.n.replica.Apply(ctx, key, cmd)
+	if err != nil || res.Call == nil || res.Call.Phase != call.PhaseQueued {
+		return res, err
+	}
+	// The caller is told a place next, and that is read from the view.
+	return res, s.n.replica.WaitIndex(ctx, res.Index)
 }
 func (s boardState) Position(id string) int { return s.n.replica.View().Position(id) }
 func (s boardState) Now() int64             { return s.n.replica.Now() }
