@@ -45,7 +45,14 @@ func TestTwoTenants(t *testing.T) {
 			})
 			return err
 		},
-		"write up": func() error { return eve.FinishWrapUp(ctx, offer.GetId(), "", "mine") },
+		"consult": func() error {
+			_, err := stranger.Consult(ctx, &agentv1.ConsultRequest{
+				CallId: offer.GetId(), IdempotencyKey: uuid.NewString(), AgentId: eve.Agent().GetId(),
+			})
+			return err
+		},
+		"end a consultation": func() error { _, err := stranger.EndConsult(ctx, harness.Command(offer)); return err },
+		"write up":           func() error { return eve.FinishWrapUp(ctx, offer.GetId(), "", "mine") },
 	} {
 		if err := try(); connect.CodeOf(err) != connect.CodeNotFound && connect.CodeOf(err) != connect.CodeFailedPrecondition &&
 			connect.CodeOf(err) != connect.CodeAborted {
@@ -65,6 +72,11 @@ func TestTwoTenants(t *testing.T) {
 		CallId: offer.GetId(), IdempotencyKey: uuid.NewString(), AgentId: eve.Agent().GetId(),
 	}); connect.CodeOf(err) != connect.CodeNotFound {
 		t.Errorf("a transfer to the other company: %v", err)
+	}
+	if _, err := ada.At(offer.GetNodeUrl()).Consult(ctx, &agentv1.ConsultRequest{
+		CallId: offer.GetId(), IdempotencyKey: uuid.NewString(), AgentId: eve.Agent().GetId(),
+	}); connect.CodeOf(err) != connect.CodeNotFound {
+		t.Errorf("asking the other company: %v", err)
 	}
 	finish(ctx, t, ada, offer)
 	if s := eve.Agent().GetState(); s != agentv1.AgentState_AGENT_STATE_READY {

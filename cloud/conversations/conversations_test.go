@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -205,6 +206,35 @@ func TestCallPassedOnToANumber(t *testing.T) {
 		}
 	}
 	want := "transferred +4930555  transfer_ended +4930555 busy transferred +4930556  outside_answered +4930556 "
+	if got := join(told); got != want {
+		t.Errorf("timeline\n got %s\nwant %s", got, want)
+	}
+}
+
+// A colleague was asked three times: declined, answered and was left, and took the caller.
+func TestColleagueIsAsked(t *testing.T) {
+	b := newBench(t)
+	start := time.Now().Add(-time.Hour).UnixMicro()
+	r := answered(tenants.NewID(), start)
+	r.EndedAt = start + 90*second
+	r.Transfers = []*edgev1.Transfer{
+		{At: start + 30*second, ByAgent: "a1", AgentId: "a2", Consult: true, EndedAt: start + 31*second, Outcome: "rejected"},
+		{At: start + 32*second, ByAgent: "a1", AgentId: "a2", Consult: true, AnsweredAt: start + 34*second, EndedAt: start + 40*second, Outcome: "cancelled"},
+		{At: start + 50*second, ByAgent: "a1", AgentId: "a2", Consult: true, AnsweredAt: start + 52*second, EndedAt: start + 60*second, Outcome: "completed"},
+		{At: start + 60*second, ByAgent: "a1", AgentId: "a2", EndedAt: start + 60*second, Outcome: "accepted"},
+	}
+	b.apply(t, "call", r)
+	c, err := b.GetCall(b.ctx, &cloudv1.GetCallRequest{Id: r.CallId})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, e := range c.Events {
+		if strings.HasPrefix(e.Kind, "consult") || e.Kind == "transferred" {
+			told = append(told, e.Kind+":"+e.Params["outcome"])
+		}
+	}
+	want := "consulted: consult_ended:rejected consulted: consult_answered: consult_ended:cancelled consulted: consult_answered: transferred:"
 	if got := join(told); got != want {
 		t.Errorf("timeline\n got %s\nwant %s", got, want)
 	}

@@ -79,6 +79,10 @@ func (e *events) add(us int64, kind string, kv ...string) {
 //	transferred  agent (who gave the caller away), queue, to (an agent) or number
 //	transfer_ended  to, outcome: as offer_ended; an accepted one has none. Or number,
 //	             outcome: busy, rejected, no_answer, unreachable, caller_hung_up, call_lost
+//	consulted    agent (who asked), to (a colleague, before the caller is passed on)
+//	consult_answered  to
+//	consult_ended     to, outcome: cancelled (by who asked), left, rejected, no_answer,
+//	             caller_hung_up, call_lost, agent_lost; one that ended in passing on has none
 //	outside_answered  number: the number the caller was passed on to
 //	moved        from, to (nodes), gap_ms
 //	ended        by: caller, agent, outside (the number), flow, rejected, lost, suspended, max_wait;
@@ -107,6 +111,10 @@ func timeline(r *edgev1.CallRecord, wrapUps []wrapUp, names map[string]string) [
 		e.add(t.GetStartedAt(), "talking", "agent", names[t.GetAgentId()], "held_ms", ms(t.GetHeldUs()))
 	}
 	for _, t := range r.GetTransfers() {
+		if t.GetConsult() {
+			e.consult(t, names)
+			continue
+		}
 		e.add(t.GetAt(), "transferred", "agent", names[t.GetByAgent()], "queue", names[t.GetQueueId()], "to", names[t.GetAgentId()], "number", t.GetNumber())
 		switch {
 		case t.GetQueueId() != "":
@@ -127,6 +135,16 @@ func timeline(r *edgev1.CallRecord, wrapUps []wrapUp, names map[string]string) [
 		return a.GetAt().AsTime().Compare(b.GetAt().AsTime())
 	})
 	return e.list
+}
+
+// consult tells of a colleague who was asked before the caller was passed on.
+func (e *events) consult(t *edgev1.Transfer, names map[string]string) {
+	to := names[t.GetAgentId()]
+	e.add(t.GetAt(), "consulted", "agent", names[t.GetByAgent()], "to", to)
+	e.add(t.GetAnsweredAt(), "consult_answered", "to", to)
+	if t.GetOutcome() != "completed" {
+		e.add(t.GetEndedAt(), "consult_ended", "to", to, "outcome", t.GetOutcome())
+	}
 }
 
 func ms(us int64) string {

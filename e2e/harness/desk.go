@@ -236,6 +236,22 @@ func (d *Desk) WaitMoved(ctx context.Context, id, url string) (*agentv1.Call, er
 	return found, err
 }
 
+// WaitConsult waits until the desktop shows a call with a colleague of that name
+// who is asked, or asks, so.
+func (d *Desk) WaitConsult(ctx context.Context, name string, s agentv1.ConsultState) (*agentv1.Call, error) {
+	var found *agentv1.Call
+	err := d.Wait(ctx, s.String()+" with "+name, func(d *Desk) bool {
+		for _, c := range d.calls {
+			if x := c.GetConsult(); x.GetState() == s && x.GetName() == name {
+				found = c
+				return true
+			}
+		}
+		return false
+	})
+	return found, err
+}
+
 // WaitCloud waits until the site says that it has (or has not) the cloud, with
 // no more than so many records waiting for it.
 func (d *Desk) WaitCloud(ctx context.Context, connected bool, records uint64) error {

@@ -110,6 +110,33 @@ type Call struct {
 	// Outside is whom the caller was passed on to outside, in PhaseOutside only.
 	// While it rings, OfferedAt and OfferDeadline say since and until when.
 	Outside *Outside `cbor:"41,keyasint,omitempty"`
+	// Consult is the colleague whom the call's agent asks before passing the caller
+	// on, in PhaseTalking only. While the colleague is rung, OfferedAt and
+	// OfferDeadline say since and until when. With Held the agent hears the
+	// colleague, else the caller; whoever is not heard hears music.
+	Consult *Consult `cbor:"42,keyasint,omitempty"`
+}
+
+// Consult is a colleague who is asked about a call.
+type Consult struct {
+	AgentID  string `cbor:"1,keyasint"`
+	JoinedAt int64  `cbor:"2,keyasint,omitempty"` // 0 while it rings
+}
+
+// Joined says whether the colleague has answered.
+func (c *Consult) Joined() bool { return c != nil && c.JoinedAt != 0 }
+
+// Consulted is the colleague who is asked about the call, "" for nobody.
+func (c *Call) Consulted() string {
+	if c.Consult == nil {
+		return ""
+	}
+	return c.Consult.AgentID
+}
+
+// Has says whether the agent is in the call: rung for it, its agent, or asked about it.
+func (c *Call) Has(agentID string) bool {
+	return agentID != "" && (c.AgentID == agentID || c.Consulted() == agentID)
 }
 
 // Outside is a number outside that the caller is being connected with, or is.
@@ -133,7 +160,7 @@ func (c *Call) WaitingSince() int64 {
 }
 
 // Transfer is one try of an agent to pass the call on, to a queue, an agent or a
-// number outside.
+// number outside, or to ask a colleague before that (Consult).
 type Transfer struct {
 	At      int64  `cbor:"1,keyasint"`
 	By      string `cbor:"2,keyasint"` // agent
@@ -143,9 +170,14 @@ type Transfer struct {
 	// Outcome: queued, or that of the offer to the agent: accepted, rejected,
 	// no_answer, caller_hung_up, call_lost, agent_lost; or what became of the
 	// number: accepted, busy, rejected, no_answer, unreachable, caller_hung_up,
-	// call_lost.
+	// call_lost. Of a colleague who is asked: completed (the caller was passed on to
+	// them, which is the next entry), cancelled by the agent, left, rejected,
+	// no_answer, caller_hung_up, call_lost, agent_lost.
 	Outcome string `cbor:"6,keyasint,omitempty"`
 	Number  string `cbor:"7,keyasint,omitempty"`
+	Consult bool   `cbor:"8,keyasint,omitempty"`
+	// AnsweredAt is when a colleague who is asked answered.
+	AnsweredAt int64 `cbor:"9,keyasint,omitempty"`
 }
 
 // WrapUp is a finished wrap-up.

@@ -38,6 +38,9 @@ const (
 	TypeTransferCall
 	TypeOutsideAnswered
 	TypeOutsideEnd
+	TypeConsultCall
+	TypeConsultJoin
+	TypeConsultEnd
 )
 
 // Command is implemented by each command below.
@@ -130,14 +133,17 @@ type Connect struct {
 	AgentID string `cbor:"2,keyasint"`
 }
 
-// Hold begins or ends holding the caller.
+// Hold begins or ends holding the caller. While a colleague is asked the agent
+// hears them instead, so it is what changes between the two.
 type Hold struct {
 	CallID string `cbor:"1,keyasint"`
 	On     bool   `cbor:"2,keyasint"`
 }
 
 // TransferCall: the talking agent By gives the caller away, to a queue, to one
-// agent or to a number outside, and goes to wrap-up. In a queue the caller waits from now on, behind
+// agent or to a number outside, and goes to wrap-up. While a colleague is asked
+// it is only possible to them: who has answered talks with the caller at once,
+// who has not is rung on. In a queue the caller waits from now on, behind
 // those who wait. An agent is rung for Timeout, if Ready or NotReady with a
 // stream (else RefusedBusy); who was not ready is so again afterwards. If the
 // agent does not answer, the caller goes back to the queue they came from, at
@@ -165,6 +171,31 @@ func (c TransferCall) Level() Level {
 		return CallsOutside
 	}
 	return 0
+}
+
+// ConsultCall: the talking agent By asks a colleague, who is rung for Timeout as
+// in a transfer; the caller is held.
+type ConsultCall struct {
+	CallID  string `cbor:"1,keyasint"`
+	By      string `cbor:"2,keyasint"`
+	AgentID string `cbor:"3,keyasint"`
+	Timeout int64  `cbor:"4,keyasint"`
+}
+
+// ConsultJoin: the colleague has answered.
+type ConsultJoin struct {
+	CallID  string `cbor:"1,keyasint"`
+	AgentID string `cbor:"2,keyasint"`
+}
+
+// ConsultEnd: the colleague is no longer asked; Outcome is that of a Transfer. By
+// is the call's agent where they end it, who is back with the caller then;
+// however else it ends the caller stays held, and AgentID says who was asked.
+type ConsultEnd struct {
+	CallID  string `cbor:"1,keyasint"`
+	AgentID string `cbor:"2,keyasint,omitempty"`
+	By      string `cbor:"3,keyasint,omitempty"`
+	Outcome string `cbor:"4,keyasint"`
 }
 
 // OutsideAnswered: the number the caller was passed on to has answered. Dialog is
@@ -356,3 +387,6 @@ func (TicketUse) CommandType() Type       { return TypeTicketUse }
 func (SetLevel) CommandType() Type        { return TypeSetLevel }
 func (OutsideAnswered) CommandType() Type { return TypeOutsideAnswered }
 func (OutsideEnd) CommandType() Type      { return TypeOutsideEnd }
+func (ConsultCall) CommandType() Type     { return TypeConsultCall }
+func (ConsultJoin) CommandType() Type     { return TypeConsultJoin }
+func (ConsultEnd) CommandType() Type      { return TypeConsultEnd }

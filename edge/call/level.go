@@ -20,7 +20,8 @@ type Level uint32
 //	   a call's summary keeps the caller's name (KeepsName)
 //	4  to a number outside: TransferCall.Number, OutsideAnswered, OutsideEnd, Dialog.Outside
 //	5  a queue's day counts the callers the site lost apart (QueueDay.Lost)
-const FeatureLevel Level = 5
+//	6  asking a colleague first: ConsultCall, ConsultJoin, ConsultEnd
+const FeatureLevel Level = 6
 
 // KeepsCall is the level from which a sign-out by others ends a session only
 // with the call the agent is in: without one the desktop could not even hang up.
@@ -36,9 +37,15 @@ const CallsOutside Level = 4
 // Lost, no longer in Abandoned.
 const CountsLost Level = 5
 
+// Consults is the level from which a colleague can be asked before a transfer.
+const Consults Level = 6
+
 // since is the level of the types that came after level 0. SetLevel is not
 // listed: it is written only when all know it.
-var since = map[Type]Level{TypeTransferCall: 2, TypeOutsideAnswered: CallsOutside, TypeOutsideEnd: CallsOutside}
+var since = map[Type]Level{
+	TypeTransferCall: 2, TypeOutsideAnswered: CallsOutside, TypeOutsideEnd: CallsOutside,
+	TypeConsultCall: Consults, TypeConsultJoin: Consults, TypeConsultEnd: Consults,
+}
 
 // LevelOf is the level a site needs before the command may be proposed. A
 // command that got a new field after its release implements Leveled.

@@ -20,8 +20,10 @@ func (n *Node) changed(c replica.Change) {
 			continue
 		}
 		n.callChanged(row)
-		if row.AgentID != "" {
-			n.phones.AgentChanged(row.AgentID)
+		for _, agent := range [...]string{row.AgentID, row.Consulted()} {
+			if agent != "" {
+				n.phones.AgentChanged(agent)
+			}
 		}
 	}
 	for _, id := range c.Agents {

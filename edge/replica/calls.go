@@ -104,18 +104,27 @@ func (m *machine) hold(c call.Hold) call.Result {
 	if old.Held == c.On {
 		return call.Result{Call: old, Agent: agent}
 	}
-	row, g := editCall(old), editAgent(agent)
-	state := call.AgentTalking
-	if c.On {
+	row := editCall(old)
+	g := m.setHeld(row, agent, c.On)
+	m.keepCall(old, row)
+	return call.Result{Call: row, Agent: g}
+}
+
+// setHeld holds the caller of an edited row or ends it, and gives its agent, kept.
+func (m *machine) setHeld(row *call.Call, agent *call.Agent, on bool) *call.Agent {
+	if row.Held == on {
+		return agent
+	}
+	g, state := editAgent(agent), call.AgentTalking
+	if on {
 		row.Held, row.HeldSince = true, m.t.at
 		state = call.AgentHeld
 	} else {
 		m.endHold(row)
 	}
 	m.enter(g, state, "")
-	m.keepCall(old, row)
 	m.keepAgent(agent, g)
-	return call.Result{Call: row, Agent: g}
+	return g
 }
 
 // endHold adds the time on hold to the conversation.
@@ -165,6 +174,7 @@ func (m *machine) callEnd(c call.CallEnd) call.Result {
 			m.endWait(row, c.EndedBy)
 		}
 	case call.PhaseTalking:
+		m.dismiss(row, lostBecause(c.EndedBy))
 		res.Agent = m.endTalk(row, c.EndedBy, c.WrapUp)
 	case call.PhaseOutside:
 		m.endRinging(row, lostBecause(c.EndedBy))
@@ -227,6 +237,7 @@ func callRecord(c *call.Call, end call.CallEnd, at int64) *edgev1.CallRecord {
 	for _, t := range c.Transfers {
 		rec.Transfers = append(rec.Transfers, &edgev1.Transfer{
 			At: t.At, ByAgent: t.By, QueueId: t.QueueID, AgentId: t.AgentID, Number: t.Number, EndedAt: t.EndedAt, Outcome: t.Outcome,
+			Consult: t.Consult, AnsweredAt: t.AnsweredAt,
 		})
 	}
 	for _, v := range c.Moves {

@@ -84,6 +84,9 @@ var decoders = map[call.Type]func([]byte) (call.Command, error){
 	call.TypeTransferCall:    decode[call.TransferCall],
 	call.TypeOutsideAnswered: decode[call.OutsideAnswered],
 	call.TypeOutsideEnd:      decode[call.OutsideEnd],
+	call.TypeConsultCall:     decode[call.ConsultCall],
+	call.TypeConsultJoin:     decode[call.ConsultJoin],
+	call.TypeConsultEnd:      decode[call.ConsultEnd],
 }
 
 func decode[T call.Command](body []byte) (call.Command, error) {

@@ -47,6 +47,9 @@ func (c *checker) calls() {
 		if row.Held && row.Phase != call.PhaseTalking {
 			c.say("call %s: held in phase %s", row.ID, row.Phase)
 		}
+		if row.Consult != nil && row.Phase != call.PhaseTalking {
+			c.say("call %s: a colleague is asked in phase %s", row.ID, row.Phase)
+		}
 		switch row.Phase {
 		case call.PhaseFlow:
 			if row.AgentID != "" || row.QueueID != "" || row.OfferDeadline != 0 {
@@ -60,13 +63,14 @@ func (c *checker) calls() {
 			if row.QueueID == "" || row.OfferDeadline <= row.OfferedAt {
 				c.say("call %s: offered without a queue or a deadline", row.ID)
 			}
-			c.link(row, call.AgentReserved)
+			c.link(row, row.AgentID, call.AgentReserved)
 		case call.PhaseTalking:
 			want := call.AgentTalking
 			if row.Held {
 				want = call.AgentHeld
 			}
-			c.link(row, want)
+			c.link(row, row.AgentID, want)
+			c.consult(row)
 		case call.PhaseOutside:
 			if row.AgentID != "" || row.QueueID == "" || row.Direct {
 				c.say("call %s: outside with agent %q, came from queue %q", row.ID, row.AgentID, row.QueueID)
@@ -90,11 +94,39 @@ func (c *checker) anyUp() bool {
 	return any
 }
 
-func (c *checker) link(row *call.Call, want call.AgentState) {
-	a, ok := c.t.agents.Get(&call.Agent{ID: row.AgentID})
+// consult: who is asked is another agent, rung until a deadline or in the talk;
+// and each such talk is told once.
+func (c *checker) consult(row *call.Call) {
+	rings := row.Consult != nil && !row.Consult.Joined()
+	if rings != (row.OfferDeadline != 0) || rings && row.OfferDeadline <= row.OfferedAt {
+		c.say("call %s: talking, a colleague rings %v, until %d", row.ID, rings, row.OfferDeadline)
+	}
+	open := 0
+	for _, t := range row.Transfers {
+		if t.Consult && t.EndedAt == 0 {
+			open++
+		}
+	}
+	if (open == 1) != (row.Consult != nil) || open > 1 {
+		c.say("call %s: %q is asked, %d are told of", row.ID, row.Consulted(), open)
+	}
+	switch {
+	case row.Consult == nil:
+	case row.Consulted() == row.AgentID:
+		c.say("call %s: its agent %s asks themself", row.ID, row.AgentID)
+	case rings:
+		c.link(row, row.Consulted(), call.AgentReserved)
+	default:
+		c.link(row, row.Consulted(), call.AgentTalking)
+	}
+}
+
+// link: the agent is with the call, in the state it asks for.
+func (c *checker) link(row *call.Call, agentID string, want call.AgentState) {
+	a, ok := c.t.agents.Get(&call.Agent{ID: agentID})
 	switch {
 	case !ok:
-		c.say("call %s: no agent %q", row.ID, row.AgentID)
+		c.say("call %s: no agent %q", row.ID, agentID)
 	case a.CallID != row.ID:
 		c.say("call %s: its agent %s is with %q", row.ID, a.ID, a.CallID)
 	case a.State != want:
@@ -111,7 +143,7 @@ func (c *checker) agents() {
 			c.say("agent %s: %s with call %q", a.ID, a.State, a.CallID)
 		}
 		if a.CallID != "" {
-			if row, ok := c.t.calls.Get(&call.Call{ID: a.CallID}); !ok || row.AgentID != a.ID {
+			if row, ok := c.t.calls.Get(&call.Call{ID: a.CallID}); !ok || !row.Has(a.ID) {
 				c.say("agent %s: call %s does not know", a.ID, a.CallID)
 			}
 		}

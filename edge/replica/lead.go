@@ -299,6 +299,9 @@ func overdue(v *View, d deadline, now int64, away bool) call.Command {
 			if c.Outside != nil {
 				return call.OutsideEnd{CallID: c.ID, Outcome: call.ReasonNoAnswer}
 			}
+			if c.Consult != nil {
+				return call.ConsultEnd{CallID: c.ID, AgentID: c.Consulted(), Outcome: call.ReasonNoAnswer}
+			}
 			return call.OfferEnd{CallID: c.ID, AgentID: c.AgentID, Outcome: call.ReasonNoAnswer}
 		}
 	case dueWrapUp:

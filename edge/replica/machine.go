@@ -108,6 +108,12 @@ func (m *machine) do(cmd call.Command) (call.Result, error) {
 		return m.outsideAnswered(c), nil
 	case call.OutsideEnd:
 		return m.outsideEnd(c), nil
+	case call.ConsultCall:
+		return m.consultCall(c), nil
+	case call.ConsultJoin:
+		return m.consultJoin(c), nil
+	case call.ConsultEnd:
+		return m.consultEnd(c), nil
 	case call.Dialog:
 		return m.dialog(c), nil
 	case call.CallEnd:

@@ -63,7 +63,7 @@ func (w *author) queueID() string { return fmt.Sprintf("queue-%d", w.rng.IntN(te
 func (w *author) nodeName() string { return fmt.Sprintf("node-%d", 1+w.rng.IntN(3)) }
 
 func (w *author) command() call.Command {
-	switch w.rng.IntN(36) {
+	switch w.rng.IntN(42) {
 	case 0, 1, 2, 3, 4:
 		w.calls++
 		return call.CallStart{
@@ -106,16 +106,19 @@ func (w *author) command() call.Command {
 		case 1:
 			x.Number, x.MaxOutside = "+4930555", uint32(w.rng.IntN(3))
 		default:
-			x.AgentID = w.agentID()
-			for i := 0; i < testAgents && c != nil && tenantOf(x.AgentID) != c.Tenant; i++ {
-				x.AgentID = w.agentID()
-			}
+			x.AgentID = w.colleague(c)
 		}
 		return x
 	case 32:
 		return call.OutsideAnswered{CallID: w.pick(w.callIDs(call.PhaseOutside)), Dialog: []byte("there")}
 	case 33:
 		return call.OutsideEnd{CallID: w.pick(w.callIDs(call.PhaseOutside)), Outcome: []string{"busy", "no_answer", "call_lost"}[w.rng.IntN(3)]}
+	case 36, 37:
+		id := w.pick(w.callIDs(call.PhaseTalking))
+		c, _ := w.m.call(id)
+		return call.ConsultCall{CallID: id, By: agentOf(c), AgentID: w.colleague(c), Timeout: 15_000_000}
+	case 38, 39, 40, 41:
+		return w.aboutConsult()
 	case 20:
 		return call.Segment{CallID: w.pick(w.callIDs())}
 	case 21:
@@ -155,6 +158,43 @@ func (w *author) command() call.Command {
 		return call.WrapUpEnd{AgentID: a.ID, CallID: a.LastCall.ID, DayStart: w.at - w.at%86_400_000_000}
 	}
 	return w.rare()
+}
+
+// colleague is somebody of the call's tenant, as a rule one who can be rung.
+func (w *author) colleague(c *call.Call) string {
+	id := w.agentID()
+	for range 6 * testAgents {
+		if g, ok := w.m.agent(id); ok && c != nil && g.Tenant == c.Tenant && g.Ringable() {
+			break
+		}
+		id = w.agentID()
+	}
+	return id
+}
+
+// aboutConsult does something with a call whose agent asks a colleague.
+func (w *author) aboutConsult() call.Command {
+	var c *call.Call
+	for _, id := range w.callIDs(call.PhaseTalking) {
+		if row, _ := w.m.call(id); row.Consult != nil && (c == nil || w.rng.IntN(2) == 0) {
+			c = row
+		}
+	}
+	if c == nil {
+		return call.ConsultEnd{CallID: "none"}
+	}
+	switch w.rng.IntN(6) {
+	case 0, 1:
+		return call.ConsultJoin{CallID: c.ID, AgentID: c.Consulted()}
+	case 2:
+		return call.TransferCall{CallID: c.ID, By: c.AgentID, AgentID: c.Consulted(), Timeout: 15_000_000}
+	case 3:
+		return call.ConsultEnd{CallID: c.ID, By: c.AgentID, Outcome: "cancelled"}
+	case 4:
+		return call.Hold{CallID: c.ID, On: !c.Held}
+	}
+	outcome := []string{call.ReasonRejected, call.ReasonNoAnswer, "left", "call_lost"}[w.rng.IntN(4)]
+	return call.ConsultEnd{CallID: c.ID, AgentID: c.Consulted(), Outcome: outcome}
 }
 
 func agentOf(c *call.Call) string {
@@ -251,7 +291,7 @@ func TestMachinesFedTheSameLogAreEqual(t *testing.T) {
 		seeds = 3
 	}
 	total := map[call.Phase]int{}
-	direct := 0
+	direct, asked, answered := 0, 0, 0
 	for seed := range seeds {
 		a, b := newMachine(call.FeatureLevel), newMachine(call.FeatureLevel)
 		w := &author{rng: rand.New(rand.NewPCG(uint64(seed), 7)), m: a, at: 1_700_000_000_000_000, nodes: map[string]int{}}
@@ -282,6 +322,11 @@ func TestMachinesFedTheSameLogAreEqual(t *testing.T) {
 				total[c.Phase]++
 				if c.Direct {
 					direct++
+				}
+				if c.Consult.Joined() {
+					answered++
+				} else if c.Consult != nil {
+					asked++
 				}
 			}
 			switch w.rng.IntN(40) {
@@ -314,6 +359,9 @@ func TestMachinesFedTheSameLogAreEqual(t *testing.T) {
 			t.Errorf("phase %s was seen %d times only: the log is too tame", p, total[p])
 		}
 	}
+	if asked < 20 || answered < 20 {
+		t.Errorf("a colleague was asked %d times, answered %d times: the log is too tame", asked, answered)
+	}
 	if direct < 20 {
 		t.Errorf("a colleague was rung %d times only: the log is too tame", direct)
 	}
@@ -333,7 +381,7 @@ func TestUnknownCommandStops(t *testing.T) {
 
 // Every type has a decoder and a case in the machine.
 func TestEveryTypeIsKnown(t *testing.T) {
-	for typ := call.TypeCallStart; typ <= call.TypeOutsideEnd; typ++ {
+	for typ := call.TypeCallStart; typ <= call.TypeConsultEnd; typ++ {
 		read, ok := decoders[typ]
 		if !ok {
 			t.Errorf("type %d has no decoder", typ)

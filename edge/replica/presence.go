@@ -102,13 +102,19 @@ func (m *machine) signOutOne(agent *call.Agent, reason string) *call.Agent {
 	return g
 }
 
-// returnOffer puts the call an edited agent is being asked for back into its
-// queue; the agent's state is left to the caller.
+// returnOffer puts the call an edited agent is rung for back into its queue, or
+// no longer asks them about it; the agent's state is left to the caller.
 func (m *machine) returnOffer(g *call.Agent, outcome string) {
 	old, ok := m.call(g.CallID)
-	if ok && old.Phase == call.PhaseOffered && old.AgentID == g.ID {
+	switch {
+	case !ok:
+	case old.Phase == call.PhaseOffered && old.AgentID == g.ID:
 		row := editCall(old)
 		m.backToQueue(row, outcome)
+		m.keepCall(old, row)
+	case old.Consulted() == g.ID:
+		row := editCall(old)
+		m.forgetConsult(row, outcome)
 		m.keepCall(old, row)
 	}
 }

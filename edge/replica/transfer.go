@@ -15,6 +15,9 @@ func (m *machine) transferCall(c call.TransferCall) call.Result {
 	if old.Phase != call.PhaseTalking {
 		return refused(call.RefusedState)
 	}
+	if old.Consult != nil {
+		return m.completeConsult(old, c)
+	}
 	if code := m.refuseTransfer(old, c); code != "" {
 		return refused(code)
 	}
@@ -43,7 +46,7 @@ func (m *machine) transferCall(c call.TransferCall) call.Result {
 func (m *machine) refuseTransfer(row *call.Call, c call.TransferCall) string {
 	switch {
 	case c.AgentID != "" && c.QueueID == "" && c.Number == "":
-		return m.ringable(row, c)
+		return m.ringable(row, c.By, c.AgentID, c.Timeout)
 	case c.QueueID != "" && c.AgentID == "" && c.Number == "":
 		if c.MaxWaiting != 0 && m.t.waitingIn(row.Tenant, c.QueueID) >= c.MaxWaiting {
 			return call.RefusedLimit
@@ -59,12 +62,12 @@ func (m *machine) refuseTransfer(row *call.Call, c call.TransferCall) string {
 }
 
 // ringable says why the target cannot be rung; "" when it can.
-func (m *machine) ringable(row *call.Call, c call.TransferCall) string {
-	agent, ok := m.agent(c.AgentID)
+func (m *machine) ringable(row *call.Call, by, target string, timeout int64) string {
+	agent, ok := m.agent(target)
 	switch {
 	case !ok || agent.Tenant != row.Tenant:
 		return call.RefusedNotFound
-	case c.AgentID == c.By || c.Timeout <= 0:
+	case target == by || timeout <= 0:
 		return call.RefusedState
 	case !agent.Ringable():
 		return call.RefusedBusy

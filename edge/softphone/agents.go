@@ -305,7 +305,7 @@ func (s *Service) ownCall(ctx context.Context, id string) (call.Call, call.Sessi
 	err = poll(ctx, func(waited time.Duration) bool {
 		found, ok := s.site.Call(id)
 		c = found
-		theirs = ok && c.AgentID == ses.AgentID && c.Tenant == ses.Tenant
+		theirs = ok && c.Has(ses.AgentID) && c.Tenant == ses.Tenant
 		mine = theirs && c.Owner == s.site.Name()
 		if mine {
 			return s.calls.Drives(id) || waited > takeoverWait

@@ -71,5 +71,5 @@ func (s *Service) command(ctx context.Context, id string, run func(ctx context.C
 	if newer, ok := s.site.Call(id); ok {
 		c = newer
 	}
-	return callMessage(s.site, c), nil
+	return callMessage(s.site, c, ses.AgentID), nil
 }

@@ -25,6 +25,8 @@ func (s *lineSite) Call(id string) (call.Call, bool) {
 	return call.Call{ID: id, Tenant: 1, Called: "+493012345678", AgentID: "ann", QueueID: "q", Phase: call.PhaseTalking}, id == "c1"
 }
 
+func (s *lineSite) Nodes() []call.NodeInfo { return nil }
+
 func (s *lineSite) Config(int64) *edgev1.TenantConfig {
 	return &edgev1.TenantConfig{
 		Dialling: s.dialling, Numbers: []*edgev1.Number{{E164: "+12125550100"}, {E164: "+493012345678"}},

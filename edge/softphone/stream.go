@@ -257,8 +257,8 @@ func (d *deskStream) current() (*agentv1.Agent, map[string]*agentv1.Call) {
 	cfg := d.site.Config(d.session.Tenant)
 	calls := map[string]*agentv1.Call{}
 	if a.CallID != "" {
-		if c, ok := d.site.Call(a.CallID); ok && c.AgentID == a.ID && c.Tenant == a.Tenant {
-			calls[c.ID] = callMessage(d.site, c)
+		if c, ok := d.site.Call(a.CallID); ok && c.Has(a.ID) && c.Tenant == a.Tenant {
+			calls[c.ID] = callMessage(d.site, c, a.ID)
 		}
 	}
 	if a.State == call.AgentWrapUp && a.LastCall != nil {

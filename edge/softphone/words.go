@@ -52,8 +52,9 @@ func agentState(s call.AgentState) agentv1.AgentState {
 	}
 }
 
-// callMessage shows a live call to the agent it is offered to or talks with.
-func callMessage(site Site, c call.Call) *agentv1.Call {
+// callMessage shows a live call to the agent it is offered to or talks with, or to
+// the colleague who is asked about it.
+func callMessage(site Site, c call.Call, viewer string) *agentv1.Call {
 	m := &agentv1.Call{
 		Id: c.ID, Rev: c.Rev, Caller: c.Caller, CallerName: c.CallerName, Called: c.Called,
 		QueueId: c.QueueID, QueueName: queueName(site.Config(c.Tenant), c.QueueID), EnqueuedAt: stamp(c.WaitingSince()),
@@ -61,9 +62,12 @@ func callMessage(site Site, c call.Call) *agentv1.Call {
 		TalkingSince: stamp(c.TalkingSince), MenuPath: menuPath(c.Menu),
 		Held: c.Held, Recording: c.Segment > 0, NodeUrl: nodeURL(site.Nodes(), c.Owner), Test: c.Test,
 	}
-	if n := len(c.Transfers); n > 0 {
-		by, _ := site.Agent(c.Transfers[n-1].By)
-		m.TransferredBy = by.Name
+	for _, t := range slices.Backward(c.Transfers) {
+		if !t.Consult {
+			by, _ := site.Agent(t.By)
+			m.TransferredBy = by.Name
+			break
+		}
 	}
 	switch {
 	case c.Phase == call.PhaseOffered:
@@ -76,6 +80,7 @@ func callMessage(site Site, c call.Call) *agentv1.Call {
 	if n := len(c.Moves); n > 0 {
 		m.MovedAt = stamp(c.Moves[n-1].At)
 	}
+	showConsult(m, site, c, viewer)
 	return m
 }
 

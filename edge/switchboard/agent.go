@@ -11,32 +11,43 @@ import (
 // holdMusic is what a held caller hears.
 const holdMusic = "hold_music"
 
-// wants says whether the leg is of the agent who is rung or talks.
-func (m *machine) wants(e agentLegUp) bool { return !m.ending && e.agentID == m.row.AgentID }
+// wants says whether the leg is of somebody who is rung or talks.
+func (m *machine) wants(e agentLegUp) bool { return !m.ending && m.row.Has(e.agentID) }
 
 func (m *machine) agentLegUp(e agentLegUp) {
 	if !m.wants(e) {
 		m.do(closeAgentLeg{})
 		return
 	}
+	if e.agentID == m.row.Consulted() {
+		m.consultedLegUp(e)
+		return
+	}
+	m.partConsulted()
 	m.agent.legID, m.agent.legAgent = e.legID, e.agentID
-	m.agent.joined = false
+	m.agent.joined, m.consult.agentHears = false, ""
 	switch m.row.Phase {
 	case call.PhaseOffered:
 		if len(m.agent.accepted) > 0 {
 			m.connect()
 		}
 	case call.PhaseTalking:
-		m.connectAudio()
+		m.arrange()
 	}
 }
 
 func (m *machine) agentLegDown(e agentLegDown) {
+	if e.legID != "" && e.legID == m.consult.legID {
+		m.consultedLegDown()
+		return
+	}
 	if e.legID != m.agent.legID {
 		return // an older leg, replaced by now
 	}
 	wasJoined := m.agent.joined
-	m.agent.legID, m.agent.joined = "", false
+	m.partConsulted()
+	m.agent.legID, m.agent.joined, m.consult.agentHears = "", false, ""
+	m.consultAudio()
 	if wasJoined && !m.ending {
 		// The caller is not left in silence while the browser comes back.
 		m.do(unjoinLegs{})
@@ -55,7 +66,10 @@ func (m *machine) connectAudio() {
 			m.agent.joined = false
 			m.do(unjoinLegs{})
 		}
-		m.musicOf(holdMusic)
+		if !m.holding {
+			m.holding = true
+			m.musicOf(holdMusic)
+		}
 	}
 }
 
@@ -71,7 +85,7 @@ func (m *machine) dropAgentLeg() {
 }
 
 func (m *machine) join() {
-	m.agent.joined = true
+	m.agent.joined, m.holding = true, false
 	m.saying, m.place = 0, false
 	m.do(stopSay{})
 	m.do(joinLegs{})
@@ -107,11 +121,15 @@ func (m *machine) answerAccepts(err error) {
 }
 
 func (m *machine) failAccepts() {
-	m.answerAccepts(fault.New(fault.Conflict, "fault.call.state"))
+	m.answerAccepts(errState)
 }
 
 // ask carries out a desktop command. Repeating one that is done is no error.
 func (m *machine) ask(e ask) {
+	if !m.ending && m.started && e.agentID == m.row.Consulted() && e.agentID != "" {
+		m.askConsulted(e)
+		return
+	}
 	if m.ending || !m.started || e.agentID != m.row.AgentID {
 		m.do(answerAsk{reply: e.reply, err: fault.New(fault.NotFound, "fault.call.gone")})
 		return
@@ -128,7 +146,7 @@ func (m *machine) ask(e ask) {
 	case (e.kind == askReject || e.kind == askHangup) && offered:
 		m.do(commit{call.OfferEnd{CallID: m.row.ID, AgentID: e.agentID, Outcome: "rejected"}})
 		m.do(answerAsk{reply: e.reply})
-	case e.kind == askHangup && talking:
+	case e.kind == askHangup && talking && m.row.Consult == nil:
 		m.end(call.CallEnd{CallID: m.row.ID, EndedBy: "agent", Reason: "agent_hung_up"})
 		m.do(answerAsk{reply: e.reply})
 	case e.kind == askHold && talking:
@@ -140,6 +158,6 @@ func (m *machine) ask(e ask) {
 		m.do(sendDigits{digits: e.digits})
 		m.do(answerAsk{reply: e.reply})
 	default:
-		m.do(answerAsk{reply: e.reply, err: fault.New(fault.Conflict, "fault.call.state")})
+		m.do(answerAsk{reply: e.reply, err: errState})
 	}
 }

@@ -14,6 +14,8 @@
 //	                                         +------------- agent lost ----------+
 //	talking -- TransferCall --> queued, offered or outside (dialled, then talking there)
 //	outside -- OutsideEnd --> queued
+//	talking -- ConsultCall --> talking, a colleague rung -- ConsultJoin --> asked
+//	asked -- TransferCall --> talking with the colleague; ConsultEnd --> talking
 //	any phase -- CallEnd --> gone
 package switchboard
 

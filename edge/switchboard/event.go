@@ -133,6 +133,17 @@ type (
 	joinLegs      struct{}
 	unjoinLegs    struct{}
 	closeAgentLeg struct{}
+	// Of the colleague who is asked: joined with the agent, parted, closed, and made
+	// the call's agent, whose own leg is closed by then.
+	joinConsulted    struct{}
+	partConsulted    struct{}
+	closeConsulted   struct{}
+	promoteConsulted struct{}
+	// hear loops a prompt to the agent or the colleague; none ends it.
+	hear struct {
+		consulted        bool
+		prompt, language string
+	}
 	// dial calls the row's number outside; events of the leg carry its number.
 	dial          struct{ leg uint64 }
 	joinOutside   struct{}
@@ -161,6 +172,13 @@ func (stopTimer) isAction()     {}
 func (joinLegs) isAction()      {}
 func (unjoinLegs) isAction()    {}
 func (closeAgentLeg) isAction() {}
+
+func (joinConsulted) isAction()    {}
+func (partConsulted) isAction()    {}
+func (closeConsulted) isAction()   {}
+func (promoteConsulted) isAction() {}
+func (hear) isAction()             {}
+
 func (dial) isAction()          {}
 func (joinOutside) isAction()   {}
 func (hangupOutside) isAction() {}

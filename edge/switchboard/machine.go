@@ -20,6 +20,7 @@ type machine struct {
 	ending  bool // CallEnd is proposed, or the row is gone
 	gone    string
 	agent   agentSide
+	consult consultSide
 	outside outsideSide
 	tokens  uint64
 	saying  uint64 // token of what is being said
@@ -30,7 +31,9 @@ type machine struct {
 	place bool
 	// interrupted is set while music gave way to an answer nobody committed yet.
 	interrupted bool
-	out         []action
+	// holding is set while the caller of a talking call hears music.
+	holding bool
+	out     []action
 }
 
 // agentSide is what this node knows of the agent's browser.
@@ -116,6 +119,10 @@ func (m *machine) committed(e committed, now int64) {
 			m.unanswer(now)
 		}
 		m.answerAccepts(refusal(e.res.Refused))
+	case call.ConsultJoin:
+		if cmd.AgentID == m.row.Consulted() {
+			m.answerConsulted(refusal(e.res.Refused))
+		}
 	case call.CallEnd:
 		m.over(cmd.Reason)
 	}
@@ -191,6 +198,7 @@ func (m *machine) setRow(row call.Call, now int64) {
 	case row.Owner != m.me:
 		m.ending = true
 		m.failAccepts()
+		m.answerConsulted(errState)
 		m.do(abandon{})
 		m.do(finish{})
 	case row.Phase != old.Phase:
@@ -199,8 +207,13 @@ func (m *machine) setRow(row call.Call, now int64) {
 	case row.Phase == call.PhaseOffered && row.AgentID != old.AgentID:
 		m.leavePhase(old.Phase)
 		m.enterPhase(old, now)
+	case row.Phase == call.PhaseTalking && row.AgentID != old.AgentID:
+		m.leavePhase(old.Phase)
+		m.enterPhase(old, now)
+	case row.Phase == call.PhaseTalking && consultOf(row) != consultOf(old):
+		m.consultChanged(now)
 	case row.Phase == call.PhaseTalking && row.Held != old.Held:
-		m.connectAudio()
+		m.arrange()
 	}
 }
 
@@ -213,7 +226,10 @@ func (m *machine) leavePhase(p call.Phase) {
 			m.dropAgentLeg()
 		}
 	case call.PhaseTalking:
+		m.stop(timerOffer)
+		m.partConsulted()
 		m.dropAgentLeg()
+		m.endConsult()
 	case call.PhaseOutside:
 		m.stop(timerOffer)
 		m.dropOutside()
@@ -237,12 +253,16 @@ func (m *machine) enterPhase(old call.Call, now int64) {
 		}
 		if m.row.Phase == call.PhaseOffered {
 			m.start(timerOffer, max(0, m.row.OfferDeadline-now))
+			if len(m.agent.accepted) > 0 && m.agent.legID != "" {
+				m.connect() // the colleague who was asked has answered already
+			}
 		}
 	case call.PhaseTalking:
-		m.interrupted = false
+		m.interrupted, m.holding = false, false
 		m.stop(timerPosition)
 		m.stop(timerMaxWait)
-		m.connectAudio()
+		m.ringConsulted(now)
+		m.arrange()
 	case call.PhaseOutside:
 		m.dialOutside(now)
 	}
@@ -315,8 +335,12 @@ func (m *machine) timer(e timer, now int64) {
 			m.start(timerOffer, left)
 			return
 		}
-		if m.row.Phase == call.PhaseOutside {
+		switch m.row.Phase {
+		case call.PhaseOutside:
 			m.outsideEnded(call.ReasonNoAnswer)
+			return
+		case call.PhaseTalking:
+			m.do(commit{call.ConsultEnd{CallID: m.row.ID, AgentID: m.row.Consulted(), Outcome: call.ReasonNoAnswer}})
 			return
 		}
 		m.do(commit{call.OfferEnd{CallID: m.row.ID, AgentID: m.row.AgentID, Outcome: "no_answer"}})
@@ -395,6 +419,7 @@ func (m *machine) end(cmd call.CallEnd) {
 	}
 	m.ending = true
 	m.failAccepts()
+	m.answerConsulted(errState)
 	for k := range m.timers {
 		m.stop(timerKind(k))
 	}
@@ -403,6 +428,7 @@ func (m *machine) end(cmd call.CallEnd) {
 		m.agent.joined = false
 		m.do(unjoinLegs{})
 	}
+	m.partConsulted()
 	m.dropOutside()
 	m.do(stopSay{})
 	m.do(commit{cmd})
@@ -412,9 +438,11 @@ func (m *machine) end(cmd call.CallEnd) {
 func (m *machine) over(reason string) {
 	if !m.ending {
 		m.failAccepts()
+		m.answerConsulted(errState)
 	}
 	m.ending = true
 	m.dropAgentLeg()
+	m.dropConsulted()
 	m.dropOutside()
 	if m.gone == "" {
 		m.do(hangupCaller{reason: reason})
@@ -443,6 +471,8 @@ func refusal(code string) error {
 	case call.RefusedNotFound:
 		return fault.New(fault.NotFound, "fault.call.gone")
 	default:
-		return fault.New(fault.Conflict, "fault.call.state")
+		return errState
 	}
 }
+
+var errState = fault.New(fault.Conflict, "fault.call.state")

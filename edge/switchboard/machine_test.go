@@ -100,6 +100,10 @@ func (b *bench) apply(cmd call.Command) call.Result {
 		r.Phase, r.Direct = call.PhaseTalking, false
 	case call.Hold:
 		r.Held = c.On
+	case call.ConsultJoin:
+		r.Consult, r.OfferDeadline = &call.Consult{AgentID: c.AgentID, JoinedAt: b.now}, 0
+	case call.ConsultEnd:
+		r.Consult, r.OfferDeadline = nil, 0
 	case call.OutsideAnswered:
 		out := *r.Outside
 		out.AnsweredAt = b.now
@@ -172,6 +176,12 @@ func (b *bench) word(a action) string {
 		return "unjoin"
 	case closeAgentLeg:
 		return "closeAgent"
+	case hear:
+		ear := "agentHears:"
+		if a.consulted {
+			ear = "consultedHears:"
+		}
+		return ear + a.prompt
 	default:
 		return strings.TrimPrefix(fmt.Sprintf("%T", a), "switchboard.")
 	}

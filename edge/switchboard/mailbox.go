@@ -43,6 +43,7 @@ type mailbox struct {
 	// Only touched by run.
 	agent      AgentLeg
 	joined     AgentLeg
+	consulted  AgentLeg
 	outside    OutsideLeg
 	timers     [timerKinds]*time.Timer
 	stopRecord func()
@@ -166,6 +167,13 @@ func (b *mailbox) adopt(up agentLegUp) bool {
 		leg.Close()
 		return false
 	}
+	if up.agentID == b.m.row.Consulted() {
+		if b.consulted != nil && b.consulted != leg {
+			b.consulted.Close()
+		}
+		b.consulted = leg
+		return true
+	}
 	if b.agent != nil && b.agent != leg {
 		b.unjoin()
 		b.agent.Close()
@@ -187,8 +195,10 @@ func (b *mailbox) close() {
 	if b.stopRecord != nil {
 		b.stopRecord()
 	}
-	if b.agent != nil {
-		b.agent.Close()
+	for _, leg := range []AgentLeg{b.agent, b.consulted} {
+		if leg != nil {
+			leg.Close()
+		}
 	}
 	b.mu.Lock()
 	b.over = true
@@ -264,6 +274,8 @@ func (b *mailbox) sound(act action) {
 			b.agent.Close()
 			b.agent = nil
 		}
+	case joinConsulted, partConsulted, closeConsulted, promoteConsulted, hear:
+		b.consult(act)
 	case sendDigits:
 		b.caller.Audio().SendDigits(a.digits)
 	case record:

@@ -149,6 +149,64 @@ func (CallState) EnumDescriptor() ([]byte, []int) {
 	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{1}
 }
 
+type ConsultState int32
+
+const (
+	ConsultState_CONSULT_STATE_UNSPECIFIED ConsultState = 0
+	ConsultState_CONSULT_STATE_RINGING     ConsultState = 1
+	// They hear each other.
+	ConsultState_CONSULT_STATE_TALKING ConsultState = 2
+	// The agent is with the caller, the colleague waits with music.
+	ConsultState_CONSULT_STATE_WAITING ConsultState = 3
+	// It ended otherwise than by the agent, who still holds the caller.
+	ConsultState_CONSULT_STATE_ENDED ConsultState = 4
+)
+
+// Enum value maps for ConsultState.
+var (
+	ConsultState_name = map[int32]string{
+		0: "CONSULT_STATE_UNSPECIFIED",
+		1: "CONSULT_STATE_RINGING",
+		2: "CONSULT_STATE_TALKING",
+		3: "CONSULT_STATE_WAITING",
+		4: "CONSULT_STATE_ENDED",
+	}
+	ConsultState_value = map[string]int32{
+		"CONSULT_STATE_UNSPECIFIED": 0,
+		"CONSULT_STATE_RINGING":     1,
+		"CONSULT_STATE_TALKING":     2,
+		"CONSULT_STATE_WAITING":     3,
+		"CONSULT_STATE_ENDED":       4,
+	}
+)
+
+func (x ConsultState) Enum() *ConsultState {
+	p := new(ConsultState)
+	*p = x
+	return p
+}
+
+func (x ConsultState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ConsultState) Descriptor() protoreflect.EnumDescriptor {
+	return file_trunkline_agent_v1_agent_proto_enumTypes[2].Descriptor()
+}
+
+func (ConsultState) Type() protoreflect.EnumType {
+	return &file_trunkline_agent_v1_agent_proto_enumTypes[2]
+}
+
+func (x ConsultState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ConsultState.Descriptor instead.
+func (ConsultState) EnumDescriptor() ([]byte, []int) {
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{2}
+}
+
 type Done struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1354,7 +1412,10 @@ type Call struct {
 	// Name of the agent who passed the caller on last, if anybody did.
 	TransferredBy string `protobuf:"bytes,24,opt,name=transferred_by,json=transferredBy,proto3" json:"transferred_by,omitempty"`
 	// A call from the company's own page, to try it: it has no numbers.
-	Test          bool `protobuf:"varint,25,opt,name=test,proto3" json:"test,omitempty"`
+	Test bool `protobuf:"varint,25,opt,name=test,proto3" json:"test,omitempty"`
+	// Of the call's agent: the colleague who is asked. Of the colleague: the agent
+	// who asks.
+	Consult       *Consult `protobuf:"bytes,26,opt,name=consult,proto3" json:"consult,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1564,6 +1625,99 @@ func (x *Call) GetTest() bool {
 	return false
 }
 
+func (x *Call) GetConsult() *Consult {
+	if x != nil {
+		return x.Consult
+	}
+	return nil
+}
+
+type Consult struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	AgentId string                 `protobuf:"bytes,1,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"`
+	Name    string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	State   ConsultState           `protobuf:"varint,3,opt,name=state,proto3,enum=trunkline.agent.v1.ConsultState" json:"state,omitempty"`
+	Since   *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
+	// This agent is the one who is asked: the call is the other's.
+	Asked bool `protobuf:"varint,5,opt,name=asked,proto3" json:"asked,omitempty"`
+	// Once ended: "left", "rejected", "no_answer", "agent_lost", "call_lost".
+	Outcome       string `protobuf:"bytes,6,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Consult) Reset() {
+	*x = Consult{}
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Consult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Consult) ProtoMessage() {}
+
+func (x *Consult) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Consult.ProtoReflect.Descriptor instead.
+func (*Consult) Descriptor() ([]byte, []int) {
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Consult) GetAgentId() string {
+	if x != nil {
+		return x.AgentId
+	}
+	return ""
+}
+
+func (x *Consult) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Consult) GetState() ConsultState {
+	if x != nil {
+		return x.State
+	}
+	return ConsultState_CONSULT_STATE_UNSPECIFIED
+}
+
+func (x *Consult) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *Consult) GetAsked() bool {
+	if x != nil {
+		return x.Asked
+	}
+	return false
+}
+
+func (x *Consult) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
 type Stats struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Since midnight of the tenant's zone.
@@ -1581,7 +1735,7 @@ type Stats struct {
 
 func (x *Stats) Reset() {
 	*x = Stats{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[18]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1593,7 +1747,7 @@ func (x *Stats) String() string {
 func (*Stats) ProtoMessage() {}
 
 func (x *Stats) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[18]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1606,7 +1760,7 @@ func (x *Stats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stats.ProtoReflect.Descriptor instead.
 func (*Stats) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{18}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Stats) GetSince() *timestamppb.Timestamp {
@@ -1677,7 +1831,7 @@ type SetStateRequest struct {
 
 func (x *SetStateRequest) Reset() {
 	*x = SetStateRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[19]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1689,7 +1843,7 @@ func (x *SetStateRequest) String() string {
 func (*SetStateRequest) ProtoMessage() {}
 
 func (x *SetStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[19]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1702,7 +1856,7 @@ func (x *SetStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetStateRequest.ProtoReflect.Descriptor instead.
 func (*SetStateRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{19}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SetStateRequest) GetState() AgentState {
@@ -1734,7 +1888,7 @@ type SignOutRequest struct {
 
 func (x *SignOutRequest) Reset() {
 	*x = SignOutRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[20]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1746,7 +1900,7 @@ func (x *SignOutRequest) String() string {
 func (*SignOutRequest) ProtoMessage() {}
 
 func (x *SignOutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[20]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1759,7 +1913,7 @@ func (x *SignOutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignOutRequest.ProtoReflect.Descriptor instead.
 func (*SignOutRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{20}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{21}
 }
 
 type NegotiateRequest struct {
@@ -1774,7 +1928,7 @@ type NegotiateRequest struct {
 
 func (x *NegotiateRequest) Reset() {
 	*x = NegotiateRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[21]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1786,7 +1940,7 @@ func (x *NegotiateRequest) String() string {
 func (*NegotiateRequest) ProtoMessage() {}
 
 func (x *NegotiateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[21]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1799,7 +1953,7 @@ func (x *NegotiateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NegotiateRequest.ProtoReflect.Descriptor instead.
 func (*NegotiateRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{21}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *NegotiateRequest) GetCallId() string {
@@ -1832,7 +1986,7 @@ type NegotiateResponse struct {
 
 func (x *NegotiateResponse) Reset() {
 	*x = NegotiateResponse{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[22]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1844,7 +1998,7 @@ func (x *NegotiateResponse) String() string {
 func (*NegotiateResponse) ProtoMessage() {}
 
 func (x *NegotiateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[22]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1857,7 +2011,7 @@ func (x *NegotiateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NegotiateResponse.ProtoReflect.Descriptor instead.
 func (*NegotiateResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{22}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *NegotiateResponse) GetSdpAnswer() string {
@@ -1877,7 +2031,7 @@ type CallCommand struct {
 
 func (x *CallCommand) Reset() {
 	*x = CallCommand{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[23]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1889,7 +2043,7 @@ func (x *CallCommand) String() string {
 func (*CallCommand) ProtoMessage() {}
 
 func (x *CallCommand) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[23]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1902,7 +2056,7 @@ func (x *CallCommand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallCommand.ProtoReflect.Descriptor instead.
 func (*CallCommand) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{23}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CallCommand) GetCallId() string {
@@ -1930,7 +2084,7 @@ type ToggleCommand struct {
 
 func (x *ToggleCommand) Reset() {
 	*x = ToggleCommand{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[24]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1942,7 +2096,7 @@ func (x *ToggleCommand) String() string {
 func (*ToggleCommand) ProtoMessage() {}
 
 func (x *ToggleCommand) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[24]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1955,7 +2109,7 @@ func (x *ToggleCommand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToggleCommand.ProtoReflect.Descriptor instead.
 func (*ToggleCommand) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{24}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ToggleCommand) GetCallId() string {
@@ -1990,7 +2144,7 @@ type SendDigitsRequest struct {
 
 func (x *SendDigitsRequest) Reset() {
 	*x = SendDigitsRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[25]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2002,7 +2156,7 @@ func (x *SendDigitsRequest) String() string {
 func (*SendDigitsRequest) ProtoMessage() {}
 
 func (x *SendDigitsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[25]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2015,7 +2169,7 @@ func (x *SendDigitsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendDigitsRequest.ProtoReflect.Descriptor instead.
 func (*SendDigitsRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{25}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SendDigitsRequest) GetCallId() string {
@@ -2055,7 +2209,7 @@ type TransferRequest struct {
 
 func (x *TransferRequest) Reset() {
 	*x = TransferRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[26]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2067,7 +2221,7 @@ func (x *TransferRequest) String() string {
 func (*TransferRequest) ProtoMessage() {}
 
 func (x *TransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[26]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2080,7 +2234,7 @@ func (x *TransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferRequest.ProtoReflect.Descriptor instead.
 func (*TransferRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{26}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *TransferRequest) GetCallId() string {
@@ -2118,6 +2272,66 @@ func (x *TransferRequest) GetNumber() string {
 	return ""
 }
 
+type ConsultRequest struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	CallId         string                 `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	IdempotencyKey string                 `protobuf:"bytes,2,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	AgentId        string                 `protobuf:"bytes,3,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ConsultRequest) Reset() {
+	*x = ConsultRequest{}
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConsultRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConsultRequest) ProtoMessage() {}
+
+func (x *ConsultRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConsultRequest.ProtoReflect.Descriptor instead.
+func (*ConsultRequest) Descriptor() ([]byte, []int) {
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ConsultRequest) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
+func (x *ConsultRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *ConsultRequest) GetAgentId() string {
+	if x != nil {
+		return x.AgentId
+	}
+	return ""
+}
+
 type ListTargetsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The caller to be passed on: says in which country a number without one is.
@@ -2132,7 +2346,7 @@ type ListTargetsRequest struct {
 
 func (x *ListTargetsRequest) Reset() {
 	*x = ListTargetsRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[27]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2144,7 +2358,7 @@ func (x *ListTargetsRequest) String() string {
 func (*ListTargetsRequest) ProtoMessage() {}
 
 func (x *ListTargetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[27]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2157,7 +2371,7 @@ func (x *ListTargetsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTargetsRequest.ProtoReflect.Descriptor instead.
 func (*ListTargetsRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{27}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListTargetsRequest) GetCallId() string {
@@ -2195,7 +2409,7 @@ type ListTargetsResponse struct {
 
 func (x *ListTargetsResponse) Reset() {
 	*x = ListTargetsResponse{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[28]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2207,7 +2421,7 @@ func (x *ListTargetsResponse) String() string {
 func (*ListTargetsResponse) ProtoMessage() {}
 
 func (x *ListTargetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[28]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2220,7 +2434,7 @@ func (x *ListTargetsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTargetsResponse.ProtoReflect.Descriptor instead.
 func (*ListTargetsResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{28}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListTargetsResponse) GetQueues() []*TargetQueue {
@@ -2264,7 +2478,7 @@ type TargetNumber struct {
 
 func (x *TargetNumber) Reset() {
 	*x = TargetNumber{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[29]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2276,7 +2490,7 @@ func (x *TargetNumber) String() string {
 func (*TargetNumber) ProtoMessage() {}
 
 func (x *TargetNumber) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[29]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2289,7 +2503,7 @@ func (x *TargetNumber) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TargetNumber.ProtoReflect.Descriptor instead.
 func (*TargetNumber) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{29}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *TargetNumber) GetNumber() string {
@@ -2327,7 +2541,7 @@ type TargetQueue struct {
 
 func (x *TargetQueue) Reset() {
 	*x = TargetQueue{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[30]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2339,7 +2553,7 @@ func (x *TargetQueue) String() string {
 func (*TargetQueue) ProtoMessage() {}
 
 func (x *TargetQueue) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[30]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2352,7 +2566,7 @@ func (x *TargetQueue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TargetQueue.ProtoReflect.Descriptor instead.
 func (*TargetQueue) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{30}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *TargetQueue) GetId() string {
@@ -2404,7 +2618,7 @@ type TargetAgent struct {
 
 func (x *TargetAgent) Reset() {
 	*x = TargetAgent{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[31]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2416,7 +2630,7 @@ func (x *TargetAgent) String() string {
 func (*TargetAgent) ProtoMessage() {}
 
 func (x *TargetAgent) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[31]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2429,7 +2643,7 @@ func (x *TargetAgent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TargetAgent.ProtoReflect.Descriptor instead.
 func (*TargetAgent) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{31}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *TargetAgent) GetId() string {
@@ -2480,7 +2694,7 @@ type WrapUpRequest struct {
 
 func (x *WrapUpRequest) Reset() {
 	*x = WrapUpRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[32]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2492,7 +2706,7 @@ func (x *WrapUpRequest) String() string {
 func (*WrapUpRequest) ProtoMessage() {}
 
 func (x *WrapUpRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[32]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2505,7 +2719,7 @@ func (x *WrapUpRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WrapUpRequest.ProtoReflect.Descriptor instead.
 func (*WrapUpRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{32}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *WrapUpRequest) GetCallId() string {
@@ -2553,7 +2767,7 @@ type DialRequest struct {
 
 func (x *DialRequest) Reset() {
 	*x = DialRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[33]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2565,7 +2779,7 @@ func (x *DialRequest) String() string {
 func (*DialRequest) ProtoMessage() {}
 
 func (x *DialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[33]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2578,7 +2792,7 @@ func (x *DialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialRequest.ProtoReflect.Descriptor instead.
 func (*DialRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{33}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *DialRequest) GetTicket() string {
@@ -2607,7 +2821,7 @@ type DialResponse struct {
 
 func (x *DialResponse) Reset() {
 	*x = DialResponse{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[34]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2619,7 +2833,7 @@ func (x *DialResponse) String() string {
 func (*DialResponse) ProtoMessage() {}
 
 func (x *DialResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[34]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2632,7 +2846,7 @@ func (x *DialResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialResponse.ProtoReflect.Descriptor instead.
 func (*DialResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{34}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *DialResponse) GetCallId() string {
@@ -2666,7 +2880,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[35]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2678,7 +2892,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[35]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2691,7 +2905,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{35}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *WatchRequest) GetCallId() string {
@@ -2721,7 +2935,7 @@ type CallerEvent struct {
 
 func (x *CallerEvent) Reset() {
 	*x = CallerEvent{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[36]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2733,7 +2947,7 @@ func (x *CallerEvent) String() string {
 func (*CallerEvent) ProtoMessage() {}
 
 func (x *CallerEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[36]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2746,7 +2960,7 @@ func (x *CallerEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallerEvent.ProtoReflect.Descriptor instead.
 func (*CallerEvent) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{36}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *CallerEvent) GetState() string {
@@ -2788,7 +3002,7 @@ type PressRequest struct {
 
 func (x *PressRequest) Reset() {
 	*x = PressRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[37]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2800,7 +3014,7 @@ func (x *PressRequest) String() string {
 func (*PressRequest) ProtoMessage() {}
 
 func (x *PressRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[37]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2813,7 +3027,7 @@ func (x *PressRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PressRequest.ProtoReflect.Descriptor instead.
 func (*PressRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{37}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *PressRequest) GetCallId() string {
@@ -2847,7 +3061,7 @@ type EndRequest struct {
 
 func (x *EndRequest) Reset() {
 	*x = EndRequest{}
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[38]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2859,7 +3073,7 @@ func (x *EndRequest) String() string {
 func (*EndRequest) ProtoMessage() {}
 
 func (x *EndRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[38]
+	mi := &file_trunkline_agent_v1_agent_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2872,7 +3086,7 @@ func (x *EndRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndRequest.ProtoReflect.Descriptor instead.
 func (*EndRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{38}
+	return file_trunkline_agent_v1_agent_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *EndRequest) GetCallId() string {
@@ -2984,7 +3198,7 @@ const file_trunkline_agent_v1_agent_proto_rawDesc = "" +
 	"\vnext_reason\x18\t \x01(\tR\n" +
 	"nextReason\x12\x1b\n" +
 	"\tqueue_ids\x18\n" +
-	" \x03(\tR\bqueueIds\"\xb6\a\n" +
+	" \x03(\tR\bqueueIds\"\xed\a\n" +
 	"\x04Call\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x123\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1d.trunkline.agent.v1.CallStateR\x05state\x12\x16\n" +
@@ -3018,7 +3232,15 @@ const file_trunkline_agent_v1_agent_proto_rawDesc = "" +
 	"wrapUpNote\x125\n" +
 	"\bmoved_at\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampR\amovedAt\x12%\n" +
 	"\x0etransferred_by\x18\x18 \x01(\tR\rtransferredBy\x12\x12\n" +
-	"\x04test\x18\x19 \x01(\bR\x04test\"\xf8\x01\n" +
+	"\x04test\x18\x19 \x01(\bR\x04test\x125\n" +
+	"\aconsult\x18\x1a \x01(\v2\x1b.trunkline.agent.v1.ConsultR\aconsult\"\xd2\x01\n" +
+	"\aConsult\x12\x19\n" +
+	"\bagent_id\x18\x01 \x01(\tR\aagentId\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x126\n" +
+	"\x05state\x18\x03 \x01(\x0e2 .trunkline.agent.v1.ConsultStateR\x05state\x120\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x14\n" +
+	"\x05asked\x18\x05 \x01(\bR\x05asked\x12\x18\n" +
+	"\aoutcome\x18\x06 \x01(\tR\aoutcome\"\xf8\x01\n" +
 	"\x05Stats\x120\n" +
 	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x18\n" +
 	"\ahandled\x18\x02 \x01(\rR\ahandled\x12\x16\n" +
@@ -3059,7 +3281,11 @@ const file_trunkline_agent_v1_agent_proto_rawDesc = "" +
 	"\x0fidempotency_key\x18\x02 \x01(\tB\b\x92\xb5\x18\x04\b\x01@\x01R\x0eidempotencyKey\x12!\n" +
 	"\bqueue_id\x18\x03 \x01(\tB\x06\x92\xb5\x18\x02@\x01R\aqueueId\x12!\n" +
 	"\bagent_id\x18\x04 \x01(\tB\x06\x92\xb5\x18\x02@\x01R\aagentId\x12\x1e\n" +
-	"\x06number\x18\x05 \x01(\tB\x06\x92\xb5\x18\x02\x18(R\x06number\"q\n" +
+	"\x06number\x18\x05 \x01(\tB\x06\x92\xb5\x18\x02\x18(R\x06number\"\x8b\x01\n" +
+	"\x0eConsultRequest\x12!\n" +
+	"\acall_id\x18\x01 \x01(\tB\b\x92\xb5\x18\x04\b\x01@\x01R\x06callId\x121\n" +
+	"\x0fidempotency_key\x18\x02 \x01(\tB\b\x92\xb5\x18\x04\b\x01@\x01R\x0eidempotencyKey\x12#\n" +
+	"\bagent_id\x18\x03 \x01(\tB\b\x92\xb5\x18\x04\b\x01@\x01R\aagentId\"q\n" +
 	"\x12ListTargetsRequest\x12\x1f\n" +
 	"\acall_id\x18\x03 \x01(\tB\x06\x92\xb5\x18\x02@\x01R\x06callId\x12\x1c\n" +
 	"\x05query\x18\x01 \x01(\tB\x06\x92\xb5\x18\x02\x18dR\x05query\x12\x1c\n" +
@@ -3138,7 +3364,14 @@ const file_trunkline_agent_v1_agent_proto_rawDesc = "" +
 	"\x12CALL_STATE_TALKING\x10\x02\x12\x13\n" +
 	"\x0fCALL_STATE_HELD\x10\x03\x12\x16\n" +
 	"\x12CALL_STATE_WRAP_UP\x10\x04\x12\x14\n" +
-	"\x10CALL_STATE_ENDED\x10\x052\x98\t\n" +
+	"\x10CALL_STATE_ENDED\x10\x05*\x97\x01\n" +
+	"\fConsultState\x12\x1d\n" +
+	"\x19CONSULT_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15CONSULT_STATE_RINGING\x10\x01\x12\x19\n" +
+	"\x15CONSULT_STATE_TALKING\x10\x02\x12\x19\n" +
+	"\x15CONSULT_STATE_WAITING\x10\x03\x12\x17\n" +
+	"\x13CONSULT_STATE_ENDED\x10\x042\xb6\n" +
+	"\n" +
 	"\fAgentService\x12[\n" +
 	"\bExchange\x12#.trunkline.agent.v1.ExchangeRequest\x1a$.trunkline.agent.v1.ExchangeResponse\"\x04\x88\xb5\x18\x01\x12Y\n" +
 	"\tSubscribe\x12$.trunkline.agent.v1.SubscribeRequest\x1a\x1e.trunkline.agent.v1.AgentEvent\"\x04\x88\xb5\x18\f0\x01\x12P\n" +
@@ -3152,7 +3385,10 @@ const file_trunkline_agent_v1_agent_proto_rawDesc = "" +
 	"\x04Mute\x12!.trunkline.agent.v1.ToggleCommand\x1a\x18.trunkline.agent.v1.Call\"\x04\x88\xb5\x18\f\x12S\n" +
 	"\n" +
 	"SendDigits\x12%.trunkline.agent.v1.SendDigitsRequest\x1a\x18.trunkline.agent.v1.Done\"\x04\x88\xb5\x18\f\x12O\n" +
-	"\bTransfer\x12#.trunkline.agent.v1.TransferRequest\x1a\x18.trunkline.agent.v1.Done\"\x04\x88\xb5\x18\f\x12d\n" +
+	"\bTransfer\x12#.trunkline.agent.v1.TransferRequest\x1a\x18.trunkline.agent.v1.Done\"\x04\x88\xb5\x18\f\x12M\n" +
+	"\aConsult\x12\".trunkline.agent.v1.ConsultRequest\x1a\x18.trunkline.agent.v1.Call\"\x04\x88\xb5\x18\f\x12M\n" +
+	"\n" +
+	"EndConsult\x12\x1f.trunkline.agent.v1.CallCommand\x1a\x18.trunkline.agent.v1.Call\"\x04\x88\xb5\x18\f\x12d\n" +
 	"\vListTargets\x12&.trunkline.agent.v1.ListTargetsRequest\x1a'.trunkline.agent.v1.ListTargetsResponse\"\x04\x88\xb5\x18\f\x12L\n" +
 	"\x06WrapUp\x12!.trunkline.agent.v1.WrapUpRequest\x1a\x19.trunkline.agent.v1.Agent\"\x04\x88\xb5\x18\f2\xc6\x02\n" +
 	"\rCallerService\x12O\n" +
@@ -3173,139 +3409,149 @@ func file_trunkline_agent_v1_agent_proto_rawDescGZIP() []byte {
 	return file_trunkline_agent_v1_agent_proto_rawDescData
 }
 
-var file_trunkline_agent_v1_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_trunkline_agent_v1_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_trunkline_agent_v1_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_trunkline_agent_v1_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_trunkline_agent_v1_agent_proto_goTypes = []any{
 	(AgentState)(0),               // 0: trunkline.agent.v1.AgentState
 	(CallState)(0),                // 1: trunkline.agent.v1.CallState
-	(*Done)(nil),                  // 2: trunkline.agent.v1.Done
-	(*ExchangeRequest)(nil),       // 3: trunkline.agent.v1.ExchangeRequest
-	(*ExchangeResponse)(nil),      // 4: trunkline.agent.v1.ExchangeResponse
-	(*Node)(nil),                  // 5: trunkline.agent.v1.Node
-	(*SubscribeRequest)(nil),      // 6: trunkline.agent.v1.SubscribeRequest
-	(*AgentEvent)(nil),            // 7: trunkline.agent.v1.AgentEvent
-	(*Heartbeat)(nil),             // 8: trunkline.agent.v1.Heartbeat
-	(*SignedOut)(nil),             // 9: trunkline.agent.v1.SignedOut
-	(*Snapshot)(nil),              // 10: trunkline.agent.v1.Snapshot
-	(*IceServers)(nil),            // 11: trunkline.agent.v1.IceServers
-	(*IceServer)(nil),             // 12: trunkline.agent.v1.IceServer
-	(*BreakReason)(nil),           // 13: trunkline.agent.v1.BreakReason
-	(*WrapUpCode)(nil),            // 14: trunkline.agent.v1.WrapUpCode
-	(*SiteMode)(nil),              // 15: trunkline.agent.v1.SiteMode
-	(*Queues)(nil),                // 16: trunkline.agent.v1.Queues
-	(*QueueStatus)(nil),           // 17: trunkline.agent.v1.QueueStatus
-	(*Agent)(nil),                 // 18: trunkline.agent.v1.Agent
-	(*Call)(nil),                  // 19: trunkline.agent.v1.Call
-	(*Stats)(nil),                 // 20: trunkline.agent.v1.Stats
-	(*SetStateRequest)(nil),       // 21: trunkline.agent.v1.SetStateRequest
-	(*SignOutRequest)(nil),        // 22: trunkline.agent.v1.SignOutRequest
-	(*NegotiateRequest)(nil),      // 23: trunkline.agent.v1.NegotiateRequest
-	(*NegotiateResponse)(nil),     // 24: trunkline.agent.v1.NegotiateResponse
-	(*CallCommand)(nil),           // 25: trunkline.agent.v1.CallCommand
-	(*ToggleCommand)(nil),         // 26: trunkline.agent.v1.ToggleCommand
-	(*SendDigitsRequest)(nil),     // 27: trunkline.agent.v1.SendDigitsRequest
-	(*TransferRequest)(nil),       // 28: trunkline.agent.v1.TransferRequest
-	(*ListTargetsRequest)(nil),    // 29: trunkline.agent.v1.ListTargetsRequest
-	(*ListTargetsResponse)(nil),   // 30: trunkline.agent.v1.ListTargetsResponse
-	(*TargetNumber)(nil),          // 31: trunkline.agent.v1.TargetNumber
-	(*TargetQueue)(nil),           // 32: trunkline.agent.v1.TargetQueue
-	(*TargetAgent)(nil),           // 33: trunkline.agent.v1.TargetAgent
-	(*WrapUpRequest)(nil),         // 34: trunkline.agent.v1.WrapUpRequest
-	(*DialRequest)(nil),           // 35: trunkline.agent.v1.DialRequest
-	(*DialResponse)(nil),          // 36: trunkline.agent.v1.DialResponse
-	(*WatchRequest)(nil),          // 37: trunkline.agent.v1.WatchRequest
-	(*CallerEvent)(nil),           // 38: trunkline.agent.v1.CallerEvent
-	(*PressRequest)(nil),          // 39: trunkline.agent.v1.PressRequest
-	(*EndRequest)(nil),            // 40: trunkline.agent.v1.EndRequest
-	(*timestamppb.Timestamp)(nil), // 41: google.protobuf.Timestamp
+	(ConsultState)(0),             // 2: trunkline.agent.v1.ConsultState
+	(*Done)(nil),                  // 3: trunkline.agent.v1.Done
+	(*ExchangeRequest)(nil),       // 4: trunkline.agent.v1.ExchangeRequest
+	(*ExchangeResponse)(nil),      // 5: trunkline.agent.v1.ExchangeResponse
+	(*Node)(nil),                  // 6: trunkline.agent.v1.Node
+	(*SubscribeRequest)(nil),      // 7: trunkline.agent.v1.SubscribeRequest
+	(*AgentEvent)(nil),            // 8: trunkline.agent.v1.AgentEvent
+	(*Heartbeat)(nil),             // 9: trunkline.agent.v1.Heartbeat
+	(*SignedOut)(nil),             // 10: trunkline.agent.v1.SignedOut
+	(*Snapshot)(nil),              // 11: trunkline.agent.v1.Snapshot
+	(*IceServers)(nil),            // 12: trunkline.agent.v1.IceServers
+	(*IceServer)(nil),             // 13: trunkline.agent.v1.IceServer
+	(*BreakReason)(nil),           // 14: trunkline.agent.v1.BreakReason
+	(*WrapUpCode)(nil),            // 15: trunkline.agent.v1.WrapUpCode
+	(*SiteMode)(nil),              // 16: trunkline.agent.v1.SiteMode
+	(*Queues)(nil),                // 17: trunkline.agent.v1.Queues
+	(*QueueStatus)(nil),           // 18: trunkline.agent.v1.QueueStatus
+	(*Agent)(nil),                 // 19: trunkline.agent.v1.Agent
+	(*Call)(nil),                  // 20: trunkline.agent.v1.Call
+	(*Consult)(nil),               // 21: trunkline.agent.v1.Consult
+	(*Stats)(nil),                 // 22: trunkline.agent.v1.Stats
+	(*SetStateRequest)(nil),       // 23: trunkline.agent.v1.SetStateRequest
+	(*SignOutRequest)(nil),        // 24: trunkline.agent.v1.SignOutRequest
+	(*NegotiateRequest)(nil),      // 25: trunkline.agent.v1.NegotiateRequest
+	(*NegotiateResponse)(nil),     // 26: trunkline.agent.v1.NegotiateResponse
+	(*CallCommand)(nil),           // 27: trunkline.agent.v1.CallCommand
+	(*ToggleCommand)(nil),         // 28: trunkline.agent.v1.ToggleCommand
+	(*SendDigitsRequest)(nil),     // 29: trunkline.agent.v1.SendDigitsRequest
+	(*TransferRequest)(nil),       // 30: trunkline.agent.v1.TransferRequest
+	(*ConsultRequest)(nil),        // 31: trunkline.agent.v1.ConsultRequest
+	(*ListTargetsRequest)(nil),    // 32: trunkline.agent.v1.ListTargetsRequest
+	(*ListTargetsResponse)(nil),   // 33: trunkline.agent.v1.ListTargetsResponse
+	(*TargetNumber)(nil),          // 34: trunkline.agent.v1.TargetNumber
+	(*TargetQueue)(nil),           // 35: trunkline.agent.v1.TargetQueue
+	(*TargetAgent)(nil),           // 36: trunkline.agent.v1.TargetAgent
+	(*WrapUpRequest)(nil),         // 37: trunkline.agent.v1.WrapUpRequest
+	(*DialRequest)(nil),           // 38: trunkline.agent.v1.DialRequest
+	(*DialResponse)(nil),          // 39: trunkline.agent.v1.DialResponse
+	(*WatchRequest)(nil),          // 40: trunkline.agent.v1.WatchRequest
+	(*CallerEvent)(nil),           // 41: trunkline.agent.v1.CallerEvent
+	(*PressRequest)(nil),          // 42: trunkline.agent.v1.PressRequest
+	(*EndRequest)(nil),            // 43: trunkline.agent.v1.EndRequest
+	(*timestamppb.Timestamp)(nil), // 44: google.protobuf.Timestamp
 }
 var file_trunkline_agent_v1_agent_proto_depIdxs = []int32{
-	41, // 0: trunkline.agent.v1.ExchangeResponse.expires_at:type_name -> google.protobuf.Timestamp
-	18, // 1: trunkline.agent.v1.ExchangeResponse.agent:type_name -> trunkline.agent.v1.Agent
-	5,  // 2: trunkline.agent.v1.ExchangeResponse.nodes:type_name -> trunkline.agent.v1.Node
-	41, // 3: trunkline.agent.v1.AgentEvent.server_time:type_name -> google.protobuf.Timestamp
-	10, // 4: trunkline.agent.v1.AgentEvent.snapshot:type_name -> trunkline.agent.v1.Snapshot
-	8,  // 5: trunkline.agent.v1.AgentEvent.heartbeat:type_name -> trunkline.agent.v1.Heartbeat
-	18, // 6: trunkline.agent.v1.AgentEvent.agent:type_name -> trunkline.agent.v1.Agent
-	19, // 7: trunkline.agent.v1.AgentEvent.call:type_name -> trunkline.agent.v1.Call
-	20, // 8: trunkline.agent.v1.AgentEvent.stats:type_name -> trunkline.agent.v1.Stats
-	15, // 9: trunkline.agent.v1.AgentEvent.site_mode:type_name -> trunkline.agent.v1.SiteMode
-	9,  // 10: trunkline.agent.v1.AgentEvent.signed_out:type_name -> trunkline.agent.v1.SignedOut
-	16, // 11: trunkline.agent.v1.AgentEvent.queues:type_name -> trunkline.agent.v1.Queues
-	11, // 12: trunkline.agent.v1.AgentEvent.ice_servers:type_name -> trunkline.agent.v1.IceServers
-	18, // 13: trunkline.agent.v1.Snapshot.agent:type_name -> trunkline.agent.v1.Agent
-	19, // 14: trunkline.agent.v1.Snapshot.calls:type_name -> trunkline.agent.v1.Call
-	20, // 15: trunkline.agent.v1.Snapshot.stats:type_name -> trunkline.agent.v1.Stats
-	15, // 16: trunkline.agent.v1.Snapshot.site_mode:type_name -> trunkline.agent.v1.SiteMode
-	5,  // 17: trunkline.agent.v1.Snapshot.nodes:type_name -> trunkline.agent.v1.Node
-	13, // 18: trunkline.agent.v1.Snapshot.break_reasons:type_name -> trunkline.agent.v1.BreakReason
-	14, // 19: trunkline.agent.v1.Snapshot.wrap_up_codes:type_name -> trunkline.agent.v1.WrapUpCode
-	16, // 20: trunkline.agent.v1.Snapshot.queues:type_name -> trunkline.agent.v1.Queues
-	12, // 21: trunkline.agent.v1.Snapshot.ice_servers:type_name -> trunkline.agent.v1.IceServer
-	12, // 22: trunkline.agent.v1.IceServers.servers:type_name -> trunkline.agent.v1.IceServer
-	41, // 23: trunkline.agent.v1.SiteMode.cloud_seen_at:type_name -> google.protobuf.Timestamp
-	17, // 24: trunkline.agent.v1.Queues.queues:type_name -> trunkline.agent.v1.QueueStatus
-	41, // 25: trunkline.agent.v1.QueueStatus.longest_since:type_name -> google.protobuf.Timestamp
+	44, // 0: trunkline.agent.v1.ExchangeResponse.expires_at:type_name -> google.protobuf.Timestamp
+	19, // 1: trunkline.agent.v1.ExchangeResponse.agent:type_name -> trunkline.agent.v1.Agent
+	6,  // 2: trunkline.agent.v1.ExchangeResponse.nodes:type_name -> trunkline.agent.v1.Node
+	44, // 3: trunkline.agent.v1.AgentEvent.server_time:type_name -> google.protobuf.Timestamp
+	11, // 4: trunkline.agent.v1.AgentEvent.snapshot:type_name -> trunkline.agent.v1.Snapshot
+	9,  // 5: trunkline.agent.v1.AgentEvent.heartbeat:type_name -> trunkline.agent.v1.Heartbeat
+	19, // 6: trunkline.agent.v1.AgentEvent.agent:type_name -> trunkline.agent.v1.Agent
+	20, // 7: trunkline.agent.v1.AgentEvent.call:type_name -> trunkline.agent.v1.Call
+	22, // 8: trunkline.agent.v1.AgentEvent.stats:type_name -> trunkline.agent.v1.Stats
+	16, // 9: trunkline.agent.v1.AgentEvent.site_mode:type_name -> trunkline.agent.v1.SiteMode
+	10, // 10: trunkline.agent.v1.AgentEvent.signed_out:type_name -> trunkline.agent.v1.SignedOut
+	17, // 11: trunkline.agent.v1.AgentEvent.queues:type_name -> trunkline.agent.v1.Queues
+	12, // 12: trunkline.agent.v1.AgentEvent.ice_servers:type_name -> trunkline.agent.v1.IceServers
+	19, // 13: trunkline.agent.v1.Snapshot.agent:type_name -> trunkline.agent.v1.Agent
+	20, // 14: trunkline.agent.v1.Snapshot.calls:type_name -> trunkline.agent.v1.Call
+	22, // 15: trunkline.agent.v1.Snapshot.stats:type_name -> trunkline.agent.v1.Stats
+	16, // 16: trunkline.agent.v1.Snapshot.site_mode:type_name -> trunkline.agent.v1.SiteMode
+	6,  // 17: trunkline.agent.v1.Snapshot.nodes:type_name -> trunkline.agent.v1.Node
+	14, // 18: trunkline.agent.v1.Snapshot.break_reasons:type_name -> trunkline.agent.v1.BreakReason
+	15, // 19: trunkline.agent.v1.Snapshot.wrap_up_codes:type_name -> trunkline.agent.v1.WrapUpCode
+	17, // 20: trunkline.agent.v1.Snapshot.queues:type_name -> trunkline.agent.v1.Queues
+	13, // 21: trunkline.agent.v1.Snapshot.ice_servers:type_name -> trunkline.agent.v1.IceServer
+	13, // 22: trunkline.agent.v1.IceServers.servers:type_name -> trunkline.agent.v1.IceServer
+	44, // 23: trunkline.agent.v1.SiteMode.cloud_seen_at:type_name -> google.protobuf.Timestamp
+	18, // 24: trunkline.agent.v1.Queues.queues:type_name -> trunkline.agent.v1.QueueStatus
+	44, // 25: trunkline.agent.v1.QueueStatus.longest_since:type_name -> google.protobuf.Timestamp
 	0,  // 26: trunkline.agent.v1.Agent.state:type_name -> trunkline.agent.v1.AgentState
-	41, // 27: trunkline.agent.v1.Agent.since:type_name -> google.protobuf.Timestamp
+	44, // 27: trunkline.agent.v1.Agent.since:type_name -> google.protobuf.Timestamp
 	0,  // 28: trunkline.agent.v1.Agent.next_state:type_name -> trunkline.agent.v1.AgentState
 	1,  // 29: trunkline.agent.v1.Call.state:type_name -> trunkline.agent.v1.CallState
-	41, // 30: trunkline.agent.v1.Call.enqueued_at:type_name -> google.protobuf.Timestamp
-	41, // 31: trunkline.agent.v1.Call.offered_at:type_name -> google.protobuf.Timestamp
-	41, // 32: trunkline.agent.v1.Call.offer_deadline:type_name -> google.protobuf.Timestamp
-	41, // 33: trunkline.agent.v1.Call.talking_since:type_name -> google.protobuf.Timestamp
-	41, // 34: trunkline.agent.v1.Call.ended_at:type_name -> google.protobuf.Timestamp
-	41, // 35: trunkline.agent.v1.Call.wrap_up_deadline:type_name -> google.protobuf.Timestamp
-	41, // 36: trunkline.agent.v1.Call.moved_at:type_name -> google.protobuf.Timestamp
-	41, // 37: trunkline.agent.v1.Stats.since:type_name -> google.protobuf.Timestamp
-	0,  // 38: trunkline.agent.v1.SetStateRequest.state:type_name -> trunkline.agent.v1.AgentState
-	32, // 39: trunkline.agent.v1.ListTargetsResponse.queues:type_name -> trunkline.agent.v1.TargetQueue
-	33, // 40: trunkline.agent.v1.ListTargetsResponse.agents:type_name -> trunkline.agent.v1.TargetAgent
-	31, // 41: trunkline.agent.v1.ListTargetsResponse.number:type_name -> trunkline.agent.v1.TargetNumber
-	41, // 42: trunkline.agent.v1.TargetQueue.longest_since:type_name -> google.protobuf.Timestamp
-	0,  // 43: trunkline.agent.v1.TargetAgent.state:type_name -> trunkline.agent.v1.AgentState
-	41, // 44: trunkline.agent.v1.TargetAgent.since:type_name -> google.protobuf.Timestamp
-	3,  // 45: trunkline.agent.v1.AgentService.Exchange:input_type -> trunkline.agent.v1.ExchangeRequest
-	6,  // 46: trunkline.agent.v1.AgentService.Subscribe:input_type -> trunkline.agent.v1.SubscribeRequest
-	21, // 47: trunkline.agent.v1.AgentService.SetState:input_type -> trunkline.agent.v1.SetStateRequest
-	22, // 48: trunkline.agent.v1.AgentService.SignOut:input_type -> trunkline.agent.v1.SignOutRequest
-	23, // 49: trunkline.agent.v1.AgentService.Negotiate:input_type -> trunkline.agent.v1.NegotiateRequest
-	25, // 50: trunkline.agent.v1.AgentService.Accept:input_type -> trunkline.agent.v1.CallCommand
-	25, // 51: trunkline.agent.v1.AgentService.Reject:input_type -> trunkline.agent.v1.CallCommand
-	25, // 52: trunkline.agent.v1.AgentService.Hangup:input_type -> trunkline.agent.v1.CallCommand
-	26, // 53: trunkline.agent.v1.AgentService.Hold:input_type -> trunkline.agent.v1.ToggleCommand
-	26, // 54: trunkline.agent.v1.AgentService.Mute:input_type -> trunkline.agent.v1.ToggleCommand
-	27, // 55: trunkline.agent.v1.AgentService.SendDigits:input_type -> trunkline.agent.v1.SendDigitsRequest
-	28, // 56: trunkline.agent.v1.AgentService.Transfer:input_type -> trunkline.agent.v1.TransferRequest
-	29, // 57: trunkline.agent.v1.AgentService.ListTargets:input_type -> trunkline.agent.v1.ListTargetsRequest
-	34, // 58: trunkline.agent.v1.AgentService.WrapUp:input_type -> trunkline.agent.v1.WrapUpRequest
-	35, // 59: trunkline.agent.v1.CallerService.Dial:input_type -> trunkline.agent.v1.DialRequest
-	37, // 60: trunkline.agent.v1.CallerService.Watch:input_type -> trunkline.agent.v1.WatchRequest
-	39, // 61: trunkline.agent.v1.CallerService.Press:input_type -> trunkline.agent.v1.PressRequest
-	40, // 62: trunkline.agent.v1.CallerService.End:input_type -> trunkline.agent.v1.EndRequest
-	4,  // 63: trunkline.agent.v1.AgentService.Exchange:output_type -> trunkline.agent.v1.ExchangeResponse
-	7,  // 64: trunkline.agent.v1.AgentService.Subscribe:output_type -> trunkline.agent.v1.AgentEvent
-	18, // 65: trunkline.agent.v1.AgentService.SetState:output_type -> trunkline.agent.v1.Agent
-	2,  // 66: trunkline.agent.v1.AgentService.SignOut:output_type -> trunkline.agent.v1.Done
-	24, // 67: trunkline.agent.v1.AgentService.Negotiate:output_type -> trunkline.agent.v1.NegotiateResponse
-	19, // 68: trunkline.agent.v1.AgentService.Accept:output_type -> trunkline.agent.v1.Call
-	2,  // 69: trunkline.agent.v1.AgentService.Reject:output_type -> trunkline.agent.v1.Done
-	2,  // 70: trunkline.agent.v1.AgentService.Hangup:output_type -> trunkline.agent.v1.Done
-	19, // 71: trunkline.agent.v1.AgentService.Hold:output_type -> trunkline.agent.v1.Call
-	19, // 72: trunkline.agent.v1.AgentService.Mute:output_type -> trunkline.agent.v1.Call
-	2,  // 73: trunkline.agent.v1.AgentService.SendDigits:output_type -> trunkline.agent.v1.Done
-	2,  // 74: trunkline.agent.v1.AgentService.Transfer:output_type -> trunkline.agent.v1.Done
-	30, // 75: trunkline.agent.v1.AgentService.ListTargets:output_type -> trunkline.agent.v1.ListTargetsResponse
-	18, // 76: trunkline.agent.v1.AgentService.WrapUp:output_type -> trunkline.agent.v1.Agent
-	36, // 77: trunkline.agent.v1.CallerService.Dial:output_type -> trunkline.agent.v1.DialResponse
-	38, // 78: trunkline.agent.v1.CallerService.Watch:output_type -> trunkline.agent.v1.CallerEvent
-	2,  // 79: trunkline.agent.v1.CallerService.Press:output_type -> trunkline.agent.v1.Done
-	2,  // 80: trunkline.agent.v1.CallerService.End:output_type -> trunkline.agent.v1.Done
-	63, // [63:81] is the sub-list for method output_type
-	45, // [45:63] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	44, // 30: trunkline.agent.v1.Call.enqueued_at:type_name -> google.protobuf.Timestamp
+	44, // 31: trunkline.agent.v1.Call.offered_at:type_name -> google.protobuf.Timestamp
+	44, // 32: trunkline.agent.v1.Call.offer_deadline:type_name -> google.protobuf.Timestamp
+	44, // 33: trunkline.agent.v1.Call.talking_since:type_name -> google.protobuf.Timestamp
+	44, // 34: trunkline.agent.v1.Call.ended_at:type_name -> google.protobuf.Timestamp
+	44, // 35: trunkline.agent.v1.Call.wrap_up_deadline:type_name -> google.protobuf.Timestamp
+	44, // 36: trunkline.agent.v1.Call.moved_at:type_name -> google.protobuf.Timestamp
+	21, // 37: trunkline.agent.v1.Call.consult:type_name -> trunkline.agent.v1.Consult
+	2,  // 38: trunkline.agent.v1.Consult.state:type_name -> trunkline.agent.v1.ConsultState
+	44, // 39: trunkline.agent.v1.Consult.since:type_name -> google.protobuf.Timestamp
+	44, // 40: trunkline.agent.v1.Stats.since:type_name -> google.protobuf.Timestamp
+	0,  // 41: trunkline.agent.v1.SetStateRequest.state:type_name -> trunkline.agent.v1.AgentState
+	35, // 42: trunkline.agent.v1.ListTargetsResponse.queues:type_name -> trunkline.agent.v1.TargetQueue
+	36, // 43: trunkline.agent.v1.ListTargetsResponse.agents:type_name -> trunkline.agent.v1.TargetAgent
+	34, // 44: trunkline.agent.v1.ListTargetsResponse.number:type_name -> trunkline.agent.v1.TargetNumber
+	44, // 45: trunkline.agent.v1.TargetQueue.longest_since:type_name -> google.protobuf.Timestamp
+	0,  // 46: trunkline.agent.v1.TargetAgent.state:type_name -> trunkline.agent.v1.AgentState
+	44, // 47: trunkline.agent.v1.TargetAgent.since:type_name -> google.protobuf.Timestamp
+	4,  // 48: trunkline.agent.v1.AgentService.Exchange:input_type -> trunkline.agent.v1.ExchangeRequest
+	7,  // 49: trunkline.agent.v1.AgentService.Subscribe:input_type -> trunkline.agent.v1.SubscribeRequest
+	23, // 50: trunkline.agent.v1.AgentService.SetState:input_type -> trunkline.agent.v1.SetStateRequest
+	24, // 51: trunkline.agent.v1.AgentService.SignOut:input_type -> trunkline.agent.v1.SignOutRequest
+	25, // 52: trunkline.agent.v1.AgentService.Negotiate:input_type -> trunkline.agent.v1.NegotiateRequest
+	27, // 53: trunkline.agent.v1.AgentService.Accept:input_type -> trunkline.agent.v1.CallCommand
+	27, // 54: trunkline.agent.v1.AgentService.Reject:input_type -> trunkline.agent.v1.CallCommand
+	27, // 55: trunkline.agent.v1.AgentService.Hangup:input_type -> trunkline.agent.v1.CallCommand
+	28, // 56: trunkline.agent.v1.AgentService.Hold:input_type -> trunkline.agent.v1.ToggleCommand
+	28, // 57: trunkline.agent.v1.AgentService.Mute:input_type -> trunkline.agent.v1.ToggleCommand
+	29, // 58: trunkline.agent.v1.AgentService.SendDigits:input_type -> trunkline.agent.v1.SendDigitsRequest
+	30, // 59: trunkline.agent.v1.AgentService.Transfer:input_type -> trunkline.agent.v1.TransferRequest
+	31, // 60: trunkline.agent.v1.AgentService.Consult:input_type -> trunkline.agent.v1.ConsultRequest
+	27, // 61: trunkline.agent.v1.AgentService.EndConsult:input_type -> trunkline.agent.v1.CallCommand
+	32, // 62: trunkline.agent.v1.AgentService.ListTargets:input_type -> trunkline.agent.v1.ListTargetsRequest
+	37, // 63: trunkline.agent.v1.AgentService.WrapUp:input_type -> trunkline.agent.v1.WrapUpRequest
+	38, // 64: trunkline.agent.v1.CallerService.Dial:input_type -> trunkline.agent.v1.DialRequest
+	40, // 65: trunkline.agent.v1.CallerService.Watch:input_type -> trunkline.agent.v1.WatchRequest
+	42, // 66: trunkline.agent.v1.CallerService.Press:input_type -> trunkline.agent.v1.PressRequest
+	43, // 67: trunkline.agent.v1.CallerService.End:input_type -> trunkline.agent.v1.EndRequest
+	5,  // 68: trunkline.agent.v1.AgentService.Exchange:output_type -> trunkline.agent.v1.ExchangeResponse
+	8,  // 69: trunkline.agent.v1.AgentService.Subscribe:output_type -> trunkline.agent.v1.AgentEvent
+	19, // 70: trunkline.agent.v1.AgentService.SetState:output_type -> trunkline.agent.v1.Agent
+	3,  // 71: trunkline.agent.v1.AgentService.SignOut:output_type -> trunkline.agent.v1.Done
+	26, // 72: trunkline.agent.v1.AgentService.Negotiate:output_type -> trunkline.agent.v1.NegotiateResponse
+	20, // 73: trunkline.agent.v1.AgentService.Accept:output_type -> trunkline.agent.v1.Call
+	3,  // 74: trunkline.agent.v1.AgentService.Reject:output_type -> trunkline.agent.v1.Done
+	3,  // 75: trunkline.agent.v1.AgentService.Hangup:output_type -> trunkline.agent.v1.Done
+	20, // 76: trunkline.agent.v1.AgentService.Hold:output_type -> trunkline.agent.v1.Call
+	20, // 77: trunkline.agent.v1.AgentService.Mute:output_type -> trunkline.agent.v1.Call
+	3,  // 78: trunkline.agent.v1.AgentService.SendDigits:output_type -> trunkline.agent.v1.Done
+	3,  // 79: trunkline.agent.v1.AgentService.Transfer:output_type -> trunkline.agent.v1.Done
+	20, // 80: trunkline.agent.v1.AgentService.Consult:output_type -> trunkline.agent.v1.Call
+	20, // 81: trunkline.agent.v1.AgentService.EndConsult:output_type -> trunkline.agent.v1.Call
+	33, // 82: trunkline.agent.v1.AgentService.ListTargets:output_type -> trunkline.agent.v1.ListTargetsResponse
+	19, // 83: trunkline.agent.v1.AgentService.WrapUp:output_type -> trunkline.agent.v1.Agent
+	39, // 84: trunkline.agent.v1.CallerService.Dial:output_type -> trunkline.agent.v1.DialResponse
+	41, // 85: trunkline.agent.v1.CallerService.Watch:output_type -> trunkline.agent.v1.CallerEvent
+	3,  // 86: trunkline.agent.v1.CallerService.Press:output_type -> trunkline.agent.v1.Done
+	3,  // 87: trunkline.agent.v1.CallerService.End:output_type -> trunkline.agent.v1.Done
+	68, // [68:88] is the sub-list for method output_type
+	48, // [48:68] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_trunkline_agent_v1_agent_proto_init() }
@@ -3329,8 +3575,8 @@ func file_trunkline_agent_v1_agent_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_trunkline_agent_v1_agent_proto_rawDesc), len(file_trunkline_agent_v1_agent_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   39,
+			NumEnums:      3,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -346,9 +346,16 @@ type Transfer struct {
 	// "no_answer", "caller_hung_up", "call_lost", "agent_lost". Not accepted, the
 	// caller went back to the queue they came from. Of a number outside: "accepted",
 	// "busy", "rejected", "no_answer", "unreachable", "caller_hung_up", "call_lost".
+	// Of a colleague who is asked first: "completed" (passed on to them, which is the
+	// next one), "cancelled", "left", "rejected", "no_answer", "caller_hung_up",
+	// "call_lost", "agent_lost"; the caller stayed with the agent.
 	Outcome string `protobuf:"bytes,6,opt,name=outcome,proto3" json:"outcome,omitempty"`
 	// The number outside, +E.164 or an emergency number as it is dialled.
-	Number        string `protobuf:"bytes,7,opt,name=number,proto3" json:"number,omitempty"`
+	Number string `protobuf:"bytes,7,opt,name=number,proto3" json:"number,omitempty"`
+	// The agent asked a colleague before passing the caller on.
+	Consult bool `protobuf:"varint,8,opt,name=consult,proto3" json:"consult,omitempty"`
+	// When the colleague who was asked answered.
+	AnsweredAt    int64 `protobuf:"varint,9,opt,name=answered_at,json=answeredAt,proto3" json:"answered_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -430,6 +437,20 @@ func (x *Transfer) GetNumber() string {
 		return x.Number
 	}
 	return ""
+}
+
+func (x *Transfer) GetConsult() bool {
+	if x != nil {
+		return x.Consult
+	}
+	return false
+}
+
+func (x *Transfer) GetAnsweredAt() int64 {
+	if x != nil {
+		return x.AnsweredAt
+	}
+	return 0
 }
 
 type MenuChoice struct {
@@ -1131,7 +1152,7 @@ const file_trunkline_edge_v1_facts_proto_rawDesc = "" +
 	"\x04test\x18\x13 \x01(\bR\x04test\x12\x1d\n" +
 	"\n" +
 	"sip_status\x18\x14 \x01(\rR\tsipStatus\x129\n" +
-	"\ttransfers\x18\x15 \x03(\v2\x1b.trunkline.edge.v1.TransferR\ttransfers\"\xb8\x01\n" +
+	"\ttransfers\x18\x15 \x03(\v2\x1b.trunkline.edge.v1.TransferR\ttransfers\"\xf3\x01\n" +
 	"\bTransfer\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x19\n" +
 	"\bby_agent\x18\x02 \x01(\tR\abyAgent\x12\x19\n" +
@@ -1139,7 +1160,10 @@ const file_trunkline_edge_v1_facts_proto_rawDesc = "" +
 	"\bagent_id\x18\x04 \x01(\tR\aagentId\x12\x19\n" +
 	"\bended_at\x18\x05 \x01(\x03R\aendedAt\x12\x18\n" +
 	"\aoutcome\x18\x06 \x01(\tR\aoutcome\x12\x16\n" +
-	"\x06number\x18\a \x01(\tR\x06number\"a\n" +
+	"\x06number\x18\a \x01(\tR\x06number\x12\x18\n" +
+	"\aconsult\x18\b \x01(\bR\aconsult\x12\x1f\n" +
+	"\vanswered_at\x18\t \x01(\x03R\n" +
+	"answeredAt\"a\n" +
 	"\n" +
 	"MenuChoice\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x17\n" +

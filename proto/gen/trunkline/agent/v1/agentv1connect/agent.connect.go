@@ -59,6 +59,10 @@ const (
 	AgentServiceSendDigitsProcedure = "/trunkline.agent.v1.AgentService/SendDigits"
 	// AgentServiceTransferProcedure is the fully-qualified name of the AgentService's Transfer RPC.
 	AgentServiceTransferProcedure = "/trunkline.agent.v1.AgentService/Transfer"
+	// AgentServiceConsultProcedure is the fully-qualified name of the AgentService's Consult RPC.
+	AgentServiceConsultProcedure = "/trunkline.agent.v1.AgentService/Consult"
+	// AgentServiceEndConsultProcedure is the fully-qualified name of the AgentService's EndConsult RPC.
+	AgentServiceEndConsultProcedure = "/trunkline.agent.v1.AgentService/EndConsult"
 	// AgentServiceListTargetsProcedure is the fully-qualified name of the AgentService's ListTargets
 	// RPC.
 	AgentServiceListTargetsProcedure = "/trunkline.agent.v1.AgentService/ListTargets"
@@ -96,6 +100,11 @@ type AgentServiceClient interface {
 	// outside. The agent who gives goes to wrap-up at once. Any node takes it; the same key again
 	// gives the first answer.
 	Transfer(context.Context, *v1.TransferRequest) (*v1.Done, error)
+	// Asks a colleague while the caller waits with music. Hold changes between the
+	// two, Transfer to the colleague completes, EndConsult goes back to the caller.
+	// Any node takes both; the same key again gives the first answer.
+	Consult(context.Context, *v1.ConsultRequest) (*v1.Call, error)
+	EndConsult(context.Context, *v1.CallCommand) (*v1.Call, error)
 	// Who a caller can be passed to now: queues by name, then agents who are signed
 	// in, those who can be rung first. Asked again each second while it is looked at.
 	ListTargets(context.Context, *v1.ListTargetsRequest) (*v1.ListTargetsResponse, error)
@@ -186,6 +195,18 @@ func NewAgentServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(agentServiceMethods.ByName("Transfer")),
 			connect.WithClientOptions(opts...),
 		),
+		consult: connect.NewClient[v1.ConsultRequest, v1.Call](
+			httpClient,
+			baseURL+AgentServiceConsultProcedure,
+			connect.WithSchema(agentServiceMethods.ByName("Consult")),
+			connect.WithClientOptions(opts...),
+		),
+		endConsult: connect.NewClient[v1.CallCommand, v1.Call](
+			httpClient,
+			baseURL+AgentServiceEndConsultProcedure,
+			connect.WithSchema(agentServiceMethods.ByName("EndConsult")),
+			connect.WithClientOptions(opts...),
+		),
 		listTargets: connect.NewClient[v1.ListTargetsRequest, v1.ListTargetsResponse](
 			httpClient,
 			baseURL+AgentServiceListTargetsProcedure,
@@ -215,6 +236,8 @@ type agentServiceClient struct {
 	mute        *connect.Client[v1.ToggleCommand, v1.Call]
 	sendDigits  *connect.Client[v1.SendDigitsRequest, v1.Done]
 	transfer    *connect.Client[v1.TransferRequest, v1.Done]
+	consult     *connect.Client[v1.ConsultRequest, v1.Call]
+	endConsult  *connect.Client[v1.CallCommand, v1.Call]
 	listTargets *connect.Client[v1.ListTargetsRequest, v1.ListTargetsResponse]
 	wrapUp      *connect.Client[v1.WrapUpRequest, v1.Agent]
 }
@@ -323,6 +346,24 @@ func (c *agentServiceClient) Transfer(ctx context.Context, req *v1.TransferReque
 	return nil, err
 }
 
+// Consult calls trunkline.agent.v1.AgentService.Consult.
+func (c *agentServiceClient) Consult(ctx context.Context, req *v1.ConsultRequest) (*v1.Call, error) {
+	response, err := c.consult.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// EndConsult calls trunkline.agent.v1.AgentService.EndConsult.
+func (c *agentServiceClient) EndConsult(ctx context.Context, req *v1.CallCommand) (*v1.Call, error) {
+	response, err := c.endConsult.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // ListTargets calls trunkline.agent.v1.AgentService.ListTargets.
 func (c *agentServiceClient) ListTargets(ctx context.Context, req *v1.ListTargetsRequest) (*v1.ListTargetsResponse, error) {
 	response, err := c.listTargets.CallUnary(ctx, connect.NewRequest(req))
@@ -363,6 +404,11 @@ type AgentServiceHandler interface {
 	// outside. The agent who gives goes to wrap-up at once. Any node takes it; the same key again
 	// gives the first answer.
 	Transfer(context.Context, *v1.TransferRequest) (*v1.Done, error)
+	// Asks a colleague while the caller waits with music. Hold changes between the
+	// two, Transfer to the colleague completes, EndConsult goes back to the caller.
+	// Any node takes both; the same key again gives the first answer.
+	Consult(context.Context, *v1.ConsultRequest) (*v1.Call, error)
+	EndConsult(context.Context, *v1.CallCommand) (*v1.Call, error)
 	// Who a caller can be passed to now: queues by name, then agents who are signed
 	// in, those who can be rung first. Asked again each second while it is looked at.
 	ListTargets(context.Context, *v1.ListTargetsRequest) (*v1.ListTargetsResponse, error)
@@ -449,6 +495,18 @@ func NewAgentServiceHandler(svc AgentServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(agentServiceMethods.ByName("Transfer")),
 		connect.WithHandlerOptions(opts...),
 	)
+	agentServiceConsultHandler := connect.NewUnaryHandlerSimple(
+		AgentServiceConsultProcedure,
+		svc.Consult,
+		connect.WithSchema(agentServiceMethods.ByName("Consult")),
+		connect.WithHandlerOptions(opts...),
+	)
+	agentServiceEndConsultHandler := connect.NewUnaryHandlerSimple(
+		AgentServiceEndConsultProcedure,
+		svc.EndConsult,
+		connect.WithSchema(agentServiceMethods.ByName("EndConsult")),
+		connect.WithHandlerOptions(opts...),
+	)
 	agentServiceListTargetsHandler := connect.NewUnaryHandlerSimple(
 		AgentServiceListTargetsProcedure,
 		svc.ListTargets,
@@ -487,6 +545,10 @@ func NewAgentServiceHandler(svc AgentServiceHandler, opts ...connect.HandlerOpti
 			agentServiceSendDigitsHandler.ServeHTTP(w, r)
 		case AgentServiceTransferProcedure:
 			agentServiceTransferHandler.ServeHTTP(w, r)
+		case AgentServiceConsultProcedure:
+			agentServiceConsultHandler.ServeHTTP(w, r)
+		case AgentServiceEndConsultProcedure:
+			agentServiceEndConsultHandler.ServeHTTP(w, r)
 		case AgentServiceListTargetsProcedure:
 			agentServiceListTargetsHandler.ServeHTTP(w, r)
 		case AgentServiceWrapUpProcedure:
@@ -546,6 +608,14 @@ func (UnimplementedAgentServiceHandler) SendDigits(context.Context, *v1.SendDigi
 
 func (UnimplementedAgentServiceHandler) Transfer(context.Context, *v1.TransferRequest) (*v1.Done, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("trunkline.agent.v1.AgentService.Transfer is not implemented"))
+}
+
+func (UnimplementedAgentServiceHandler) Consult(context.Context, *v1.ConsultRequest) (*v1.Call, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("trunkline.agent.v1.AgentService.Consult is not implemented"))
+}
+
+func (UnimplementedAgentServiceHandler) EndConsult(context.Context, *v1.CallCommand) (*v1.Call, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("trunkline.agent.v1.AgentService.EndConsult is not implemented"))
 }
 
 func (UnimplementedAgentServiceHandler) ListTargets(context.Context, *v1.ListTargetsRequest) (*v1.ListTargetsResponse, error) {

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file trunkline/agent/v1/agent.proto.
  */
 export const file_trunkline_agent_v1_agent: GenFile = /*@__PURE__*/
-  fileDesc("Ch50cnVua2xpbmUvYWdlbnQvdjEvYWdlbnQucHJvdG8SEnRydW5rbGluZS5hZ2VudC52MSIGCgREb25lIjEKD0V4Y2hhbmdlUmVxdWVzdBIeCgtjbG91ZF90b2tlbhgBIAEoCUIJkrUYBQgBGIAgIqwBChBFeGNoYW5nZVJlc3BvbnNlEhUKDXNlc3Npb25fdG9rZW4YASABKAkSLgoKZXhwaXJlc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoFYWdlbnQYAyABKAsyGS50cnVua2xpbmUuYWdlbnQudjEuQWdlbnQSJwoFbm9kZXMYBCADKAsyGC50cnVua2xpbmUuYWdlbnQudjEuTm9kZSItCgROb2RlEgwKBG5hbWUYASABKAkSCwoDdXJsGAIgASgJEgoKAnVwGAMgASgIIjQKEFN1YnNjcmliZVJlcXVlc3QSDQoFZXBvY2gYASABKAQSEQoJYWZ0ZXJfc2VxGAIgASgEIpYECgpBZ2VudEV2ZW50Eg0KBWVwb2NoGAEgASgEEgsKA3NlcRgCIAEoBBIvCgtzZXJ2ZXJfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoIc25hcHNob3QYBCABKAsyHC50cnVua2xpbmUuYWdlbnQudjEuU25hcHNob3RIABIyCgloZWFydGJlYXQYBSABKAsyHS50cnVua2xpbmUuYWdlbnQudjEuSGVhcnRiZWF0SAASKgoFYWdlbnQYBiABKAsyGS50cnVua2xpbmUuYWdlbnQudjEuQWdlbnRIABIoCgRjYWxsGAcgASgLMhgudHJ1bmtsaW5lLmFnZW50LnYxLkNhbGxIABIqCgVzdGF0cxgIIAEoCzIZLnRydW5rbGluZS5hZ2VudC52MS5TdGF0c0gAEjEKCXNpdGVfbW9kZRgJIAEoCzIcLnRydW5rbGluZS5hZ2VudC52MS5TaXRlTW9kZUgAEjMKCnNpZ25lZF9vdXQYCiABKAsyHS50cnVua2xpbmUuYWdlbnQudjEuU2lnbmVkT3V0SAASLAoGcXVldWVzGAsgASgLMhoudHJ1bmtsaW5lLmFnZW50LnYxLlF1ZXVlc0gAEjUKC2ljZV9zZXJ2ZXJzGAwgASgLMh4udHJ1bmtsaW5lLmFnZW50LnYxLkljZVNlcnZlcnNIAEIGCgRib2R5IgsKCUhlYXJ0YmVhdCIbCglTaWduZWRPdXQSDgoGcmVhc29uGAEgASgJIrADCghTbmFwc2hvdBIoCgVhZ2VudBgBIAEoCzIZLnRydW5rbGluZS5hZ2VudC52MS5BZ2VudBInCgVjYWxscxgCIAMoCzIYLnRydW5rbGluZS5hZ2VudC52MS5DYWxsEigKBXN0YXRzGAMgASgLMhkudHJ1bmtsaW5lLmFnZW50LnYxLlN0YXRzEi8KCXNpdGVfbW9kZRgEIAEoCzIcLnRydW5rbGluZS5hZ2VudC52MS5TaXRlTW9kZRInCgVub2RlcxgFIAMoCzIYLnRydW5rbGluZS5hZ2VudC52MS5Ob2RlEjYKDWJyZWFrX3JlYXNvbnMYBiADKAsyHy50cnVua2xpbmUuYWdlbnQudjEuQnJlYWtSZWFzb24SNQoNd3JhcF91cF9jb2RlcxgHIAMoCzIeLnRydW5rbGluZS5hZ2VudC52MS5XcmFwVXBDb2RlEioKBnF1ZXVlcxgIIAEoCzIaLnRydW5rbGluZS5hZ2VudC52MS5RdWV1ZXMSMgoLaWNlX3NlcnZlcnMYCSADKAsyHS50cnVua2xpbmUuYWdlbnQudjEuSWNlU2VydmVyIjwKCkljZVNlcnZlcnMSLgoHc2VydmVycxgBIAMoCzIdLnRydW5rbGluZS5hZ2VudC52MS5JY2VTZXJ2ZXIiPwoJSWNlU2VydmVyEgwKBHVybHMYASADKAkSEAoIdXNlcm5hbWUYAiABKAkSEgoKY3JlZGVudGlhbBgDIAEoCSInCgtCcmVha1JlYXNvbhIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJIiYKCldyYXBVcENvZGUSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCSJvCghTaXRlTW9kZRIXCg9jbG91ZF9jb25uZWN0ZWQYASABKAgSMQoNY2xvdWRfc2Vlbl9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPcmVjb3Jkc193YWl0aW5nGAMgASgEIjkKBlF1ZXVlcxIvCgZxdWV1ZXMYASADKAsyHy50cnVua2xpbmUuYWdlbnQudjEuUXVldWVTdGF0dXMiawoLUXVldWVTdGF0dXMSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIPCgd3YWl0aW5nGAMgASgNEjEKDWxvbmdlc3Rfc2luY2UYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIosCCgVBZ2VudBIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAMSDAoEbmFtZRgDIAEoCRItCgVzdGF0ZRgEIAEoDjIeLnRydW5rbGluZS5hZ2VudC52MS5BZ2VudFN0YXRlEikKBXNpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZyZWFzb24YBiABKAkSDwoHY2FsbF9pZBgHIAEoCRIyCgpuZXh0X3N0YXRlGAggASgOMh4udHJ1bmtsaW5lLmFnZW50LnYxLkFnZW50U3RhdGUSEwoLbmV4dF9yZWFzb24YCSABKAkSEQoJcXVldWVfaWRzGAogAygJIr0FCgRDYWxsEgoKAmlkGAEgASgJEiwKBXN0YXRlGAIgASgOMh0udHJ1bmtsaW5lLmFnZW50LnYxLkNhbGxTdGF0ZRIOCgZjYWxsZXIYAyABKAkSEwoLY2FsbGVyX25hbWUYBCABKAkSDgoGY2FsbGVkGAUgASgJEhAKCHF1ZXVlX2lkGAYgASgJEhIKCnF1ZXVlX25hbWUYByABKAkSLwoLZW5xdWV1ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCm9mZmVyZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDm9mZmVyX2RlYWRsaW5lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg10YWxraW5nX3NpbmNlGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoQd3JhcF91cF9kZWFkbGluZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJbWVudV9wYXRoGA4gAygJEg0KBW11dGVkGA8gASgIEgwKBGhlbGQYECABKAgSEQoJcmVjb3JkaW5nGBEgASgIEhAKCG5vZGVfdXJsGBIgASgJEgsKA3JldhgTIAEoBBISCgplbmRfcmVhc29uGBQgASgJEhQKDHdyYXBfdXBfY29kZRgVIAEoCRIUCgx3cmFwX3VwX25vdGUYFiABKAkSLAoIbW92ZWRfYXQYFyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDnRyYW5zZmVycmVkX2J5GBggASgJEgwKBHRlc3QYGSABKAgisQEKBVN0YXRzEikKBXNpbmNlGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdoYW5kbGVkGAIgASgNEg4KBm1pc3NlZBgDIAEoDRIPCgd0YWxrX21zGAQgASgEEg8KB2hvbGRfbXMYBSABKAQSEgoKd3JhcF91cF9tcxgGIAEoBBIQCghyZWFkeV9tcxgHIAEoBBIUCgxub3RfcmVhZHlfbXMYCCABKAQiewoPU2V0U3RhdGVSZXF1ZXN0Ei0KBXN0YXRlGAEgASgOMh4udHJ1bmtsaW5lLmFnZW50LnYxLkFnZW50U3RhdGUSFgoGcmVhc29uGAIgASgJQgaStRgCGEASIQoPaWRlbXBvdGVuY3lfa2V5GAMgASgJQgiStRgECAFAASIQCg5TaWduT3V0UmVxdWVzdCJmChBOZWdvdGlhdGVSZXF1ZXN0EhkKB2NhbGxfaWQYASABKAlCCJK1GAQIAUABEh0KCXNkcF9vZmZlchgCIAEoCUIKkrUYBggBGICABBIYCgZsZWdfaWQYAyABKAlCCJK1GAQIAUABIicKEU5lZ290aWF0ZVJlc3BvbnNlEhIKCnNkcF9hbnN3ZXIYASABKAkiSwoLQ2FsbENvbW1hbmQSGQoHY2FsbF9pZBgBIAEoCUIIkrUYBAgBQAESIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgiStRgECAFAASJZCg1Ub2dnbGVDb21tYW5kEhkKB2NhbGxfaWQYASABKAlCCJK1GAQIAUABEiEKD2lkZW1wb3RlbmN5X2tleRgCIAEoCUIIkrUYBAgBQAESCgoCb24YAyABKAgiawoRU2VuZERpZ2l0c1JlcXVlc3QSGQoHY2FsbF9pZBgBIAEoCUIIkrUYBAgBQAESIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgiStRgECAFAARIYCgZkaWdpdHMYAyABKAlCCJK1GAQIARggIpsBCg9UcmFuc2ZlclJlcXVlc3QSGQoHY2FsbF9pZBgBIAEoCUIIkrUYBAgBQAESIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgiStRgECAFAARIYCghxdWV1ZV9pZBgDIAEoCUIGkrUYAkABEhgKCGFnZW50X2lkGAQgASgJQgaStRgCQAESFgoGbnVtYmVyGAUgASgJQgaStRgCGCgiWwoSTGlzdFRhcmdldHNSZXF1ZXN0EhcKB2NhbGxfaWQYAyABKAlCBpK1GAJAARIVCgVxdWVyeRgBIAEoCUIGkrUYAhhkEhUKBWxpbWl0GAIgASgNQgaStRgCKGQitwEKE0xpc3RUYXJnZXRzUmVzcG9uc2USLwoGcXVldWVzGAEgAygLMh8udHJ1bmtsaW5lLmFnZW50LnYxLlRhcmdldFF1ZXVlEi8KBmFnZW50cxgCIAMoCzIfLnRydW5rbGluZS5hZ2VudC52MS5UYXJnZXRBZ2VudBIMCgRtb3JlGAMgASgIEjAKBm51bWJlchgEIAEoCzIgLnRydW5rbGluZS5hZ2VudC52MS5UYXJnZXROdW1iZXIiQQoMVGFyZ2V0TnVtYmVyEg4KBm51bWJlchgBIAEoCRIQCghjYWxsYWJsZRgCIAEoCBIPCgdwcm9ibGVtGAMgASgJInoKC1RhcmdldFF1ZXVlEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSDwoHd2FpdGluZxgDIAEoDRINCgVyZWFkeRgEIAEoDRIxCg1sb25nZXN0X3NpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKTAQoLVGFyZ2V0QWdlbnQSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRItCgVzdGF0ZRgDIAEoDjIeLnRydW5rbGluZS5hZ2VudC52MS5BZ2VudFN0YXRlEikKBXNpbmNlGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyaW5nYWJsZRgFIAEoCCKKAQoNV3JhcFVwUmVxdWVzdBIZCgdjYWxsX2lkGAEgASgJQgiStRgECAFAARIhCg9pZGVtcG90ZW5jeV9rZXkYAiABKAlCCJK1GAQIAUABEhQKBGNvZGUYAyABKAlCBpK1GAIYQBIVCgRub3RlGAQgASgJQgeStRgDGKAfEg4KBmZpbmlzaBgFIAEoCCJHCgtEaWFsUmVxdWVzdBIZCgZ0aWNrZXQYASABKAlCCZK1GAUIARjIARIdCglzZHBfb2ZmZXIYAiABKAlCCpK1GAYIARiAgAQiSAoMRGlhbFJlc3BvbnNlEg8KB2NhbGxfaWQYASABKAkSEgoKc2RwX2Fuc3dlchgCIAEoCRITCgtjYWxsX3NlY3JldBgDIAEoCSJICgxXYXRjaFJlcXVlc3QSGQoHY2FsbF9pZBgBIAEoCUIIkrUYBAgBQAESHQoLY2FsbF9zZWNyZXQYAiABKAlCCJK1GAQIARhkIlIKC0NhbGxlckV2ZW50Eg0KBXN0YXRlGAEgASgJEhIKCnF1ZXVlX25hbWUYAiABKAkSEAoIcG9zaXRpb24YAyABKA0SDgoGcmVhc29uGAQgASgJImEKDFByZXNzUmVxdWVzdBIZCgdjYWxsX2lkGAEgASgJQgiStRgECAFAARIdCgtjYWxsX3NlY3JldBgCIAEoCUIIkrUYBAgBGGQSFwoFZGlnaXQYAyABKAlCCJK1GAQIARgBIkYKCkVuZFJlcXVlc3QSGQoHY2FsbF9pZBgBIAEoCUIIkrUYBAgBQAESHQoLY2FsbF9zZWNyZXQYAiABKAlCCJK1GAQIARhkKu8BCgpBZ2VudFN0YXRlEhsKF0FHRU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTQUdFTlRfU1RBVEVfT0ZGTElORRABEhkKFUFHRU5UX1NUQVRFX05PVF9SRUFEWRACEhUKEUFHRU5UX1NUQVRFX1JFQURZEAMSGAoUQUdFTlRfU1RBVEVfUkVTRVJWRUQQBBIXChNBR0VOVF9TVEFURV9SSU5HSU5HEAUSFwoTQUdFTlRfU1RBVEVfVEFMS0lORxAGEhQKEEFHRU5UX1NUQVRFX0hFTEQQBxIXChNBR0VOVF9TVEFURV9XUkFQX1VQEAgqmgEKCUNhbGxTdGF0ZRIaChZDQUxMX1NUQVRFX1VOU1BFQ0lGSUVEEAASFgoSQ0FMTF9TVEFURV9PRkZFUkVEEAESFgoSQ0FMTF9TVEFURV9UQUxLSU5HEAISEwoPQ0FMTF9TVEFURV9IRUxEEAMSFgoSQ0FMTF9TVEFURV9XUkFQX1VQEAQSFAoQQ0FMTF9TVEFURV9FTkRFRBAFMpgJCgxBZ2VudFNlcnZpY2USWwoIRXhjaGFuZ2USIy50cnVua2xpbmUuYWdlbnQudjEuRXhjaGFuZ2VSZXF1ZXN0GiQudHJ1bmtsaW5lLmFnZW50LnYxLkV4Y2hhbmdlUmVzcG9uc2UiBIi1GAESWQoJU3Vic2NyaWJlEiQudHJ1bmtsaW5lLmFnZW50LnYxLlN1YnNjcmliZVJlcXVlc3QaHi50cnVua2xpbmUuYWdlbnQudjEuQWdlbnRFdmVudCIEiLUYDDABElAKCFNldFN0YXRlEiMudHJ1bmtsaW5lLmFnZW50LnYxLlNldFN0YXRlUmVxdWVzdBoZLnRydW5rbGluZS5hZ2VudC52MS5BZ2VudCIEiLUYDBJNCgdTaWduT3V0EiIudHJ1bmtsaW5lLmFnZW50LnYxLlNpZ25PdXRSZXF1ZXN0GhgudHJ1bmtsaW5lLmFnZW50LnYxLkRvbmUiBIi1GAwSXgoJTmVnb3RpYXRlEiQudHJ1bmtsaW5lLmFnZW50LnYxLk5lZ290aWF0ZVJlcXVlc3QaJS50cnVua2xpbmUuYWdlbnQudjEuTmVnb3RpYXRlUmVzcG9uc2UiBIi1GAwSSQoGQWNjZXB0Eh8udHJ1bmtsaW5lLmFnZW50LnYxLkNhbGxDb21tYW5kGhgudHJ1bmtsaW5lLmFnZW50LnYxLkNhbGwiBIi1GAwSSQoGUmVqZWN0Eh8udHJ1bmtsaW5lLmFnZW50LnYxLkNhbGxDb21tYW5kGhgudHJ1bmtsaW5lLmFnZW50LnYxLkRvbmUiBIi1GAwSSQoGSGFuZ3VwEh8udHJ1bmtsaW5lLmFnZW50LnYxLkNhbGxDb21tYW5kGhgudHJ1bmtsaW5lLmFnZW50LnYxLkRvbmUiBIi1GAwSSQoESG9sZBIhLnRydW5rbGluZS5hZ2VudC52MS5Ub2dnbGVDb21tYW5kGhgudHJ1bmtsaW5lLmFnZW50LnYxLkNhbGwiBIi1GAwSSQoETXV0ZRIhLnRydW5rbGluZS5hZ2VudC52MS5Ub2dnbGVDb21tYW5kGhgudHJ1bmtsaW5lLmFnZW50LnYxLkNhbGwiBIi1GAwSUwoKU2VuZERpZ2l0cxIlLnRydW5rbGluZS5hZ2VudC52MS5TZW5kRGlnaXRzUmVxdWVzdBoYLnRydW5rbGluZS5hZ2VudC52MS5Eb25lIgSItRgMEk8KCFRyYW5zZmVyEiMudHJ1bmtsaW5lLmFnZW50LnYxLlRyYW5zZmVyUmVxdWVzdBoYLnRydW5rbGluZS5hZ2VudC52MS5Eb25lIgSItRgMEmQKC0xpc3RUYXJnZXRzEiYudHJ1bmtsaW5lLmFnZW50LnYxLkxpc3RUYXJnZXRzUmVxdWVzdBonLnRydW5rbGluZS5hZ2VudC52MS5MaXN0VGFyZ2V0c1Jlc3BvbnNlIgSItRgMEkwKBldyYXBVcBIhLnRydW5rbGluZS5hZ2VudC52MS5XcmFwVXBSZXF1ZXN0GhkudHJ1bmtsaW5lLmFnZW50LnYxLkFnZW50IgSItRgMMsYCCg1DYWxsZXJTZXJ2aWNlEk8KBERpYWwSHy50cnVua2xpbmUuYWdlbnQudjEuRGlhbFJlcXVlc3QaIC50cnVua2xpbmUuYWdlbnQudjEuRGlhbFJlc3BvbnNlIgSItRgBElIKBVdhdGNoEiAudHJ1bmtsaW5lLmFnZW50LnYxLldhdGNoUmVxdWVzdBofLnRydW5rbGluZS5hZ2VudC52MS5DYWxsZXJFdmVudCIEiLUYATABEkkKBVByZXNzEiAudHJ1bmtsaW5lLmFnZW50LnYxLlByZXNzUmVxdWVzdBoYLnRydW5rbGluZS5hZ2VudC52MS5Eb25lIgSItRgBEkUKA0VuZBIeLnRydW5rbGluZS5hZ2VudC52MS5FbmRSZXF1ZXN0GhgudHJ1bmtsaW5lLmFnZW50LnYxLkRvbmUiBIi1GAFCMFoudHJ1bmtsaW5lL3Byb3RvL2dlbi90cnVua2xpbmUvYWdlbnQvdjE7YWdlbnR2MWIGcHJvdG8z", [file_google_protobuf_timestamp, file_trunkline_access_v1_options]);
+  fileDesc("Ch50cnVua2xpbmUvYWdlbnQvdjEvYWdlbnQucHJvdG8SEnRydW5rbGluZS5hZ2VudC52MSIGCgREb25lIjEKD0V4Y2hhbmdlUmVxdWVzdBIeCgtjbG91ZF90b2tlbhgBIAEoCUIJkrUYBQgBGIAgIqwBChBFeGNoYW5nZVJlc3BvbnNlEhUKDXNlc3Npb25fdG9rZW4YASABKAkSLgoKZXhwaXJlc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoFYWdlbnQYAyABKAsyGS50cnVua2xpbmUuYWdlbnQudjEuQWdlbnQSJwoFbm9kZXMYBCADKAsyGC50cnVua2xpbmUuYWdlbnQudjEuTm9kZSItCgROb2RlEgwKBG5hbWUYASABKAkSCwoDdXJsGAIgASgJEgoKAnVwGAMgASgIIjQKEFN1YnNjcmliZVJlcXVlc3QSDQoFZXBvY2gYASABKAQSEQoJYWZ0ZXJfc2VxGAIgASgEIpYECgpBZ2VudEV2ZW50Eg0KBWVwb2NoGAEgASgEEgsKA3NlcRgCIAEoBBIvCgtzZXJ2ZXJfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoIc25hcHNob3QYBCABKAsyHC50cnVua2xpbmUuYWdlbnQudjEuU25hcHNob3RIABIyCgloZWFydGJlYXQYBSABKAsyHS50cnVua2xpbmUuYWdlbnQudjEuSGVhcnRiZWF0SAASKgoFYWdlbnQYBiABKAsyGS50cnVua2xpbmUuYWdlbnQudjEuQWdlbnRIABIoCgRjYWxsGAcgASgLMhgudHJ1bmtsaW5lLmFnZW50LnYxLkNhbGxIABIqCgVzdGF0cxgIIAEoCzIZLnRydW5rbGluZS5hZ2VudC52MS5TdGF0c0gAEjEKCXNpdGVfbW9kZRgJIAEoCzIcLnRydW5rbGluZS5hZ2VudC52MS5TaXRlTW9kZUgAEjMKCnNpZ25lZF9vdXQYCiABKAsyHS50cnVua2xpbmUuYWdlbnQudjEuU2lnbmVkT3V0SAASLAoGcXVldWVzGAsgASgLMhoudHJ1bmtsaW5lLmFnZW50LnYxLlF1ZXVlc0gAEjUKC2ljZV9zZXJ2ZXJzGAwgASgLMh4udHJ1bmtsaW5lLmFnZW50LnYxLkljZVNlcnZlcnNIAEIGCgRib2R5IgsKCUhlYXJ0YmVhdCIbCglTaWduZWRPdXQSDgoGcmVhc29uGAEgASgJIrADCghTbmFwc2hvdBIoCgVhZ2VudBgBIAEoCzIZLnRydW5rbGluZS5hZ2VudC52MS5BZ2VudBInCgVjYWxscxgCIAMoCzIYLnRydW5rbGluZS5hZ2VudC52MS5DYWxsEigKBXN0YXRzGAMgASgLMhkudHJ1bmtsaW5lLmFnZW50LnYxLlN0YXRzEi8KCXNpdGVfbW9kZRgEIAEoCzIcLnRydW5rbGluZS5hZ2VudC52MS5TaXRlTW9kZRInCgVub2RlcxgFIAMoCzIYLnRydW5rbGluZS5hZ2VudC52MS5Ob2RlEjYKDWJyZWFrX3JlYXNvbnMYBiADKAsyHy50cnVua2xpbmUuYWdlbnQudjEuQnJlYWtSZWFzb24SNQoNd3JhcF91cF9jb2RlcxgHIAMoCzIeLnRydW5rbGluZS5hZ2VudC52MS5XcmFwVXBDb2RlEioKBnF1ZXVlcxgIIAEoCzIaLnRydW5rbGluZS5hZ2VudC52MS5RdWV1ZXMSMgoLaWNlX3NlcnZlcnMYCSADKAsyHS50cnVua2xpbmUuYWdlbnQudjEuSWNlU2VydmVyIjwKCkljZVNlcnZlcnMSLgoHc2VydmVycxgBIAMoCzIdLnRydW5rbGluZS5hZ2VudC52MS5JY2VTZXJ2ZXIiPwoJSWNlU2VydmVyEgwKBHVybHMYASADKAkSEAoIdXNlcm5hbWUYAiABKAkSEgoKY3JlZGVudGlhbBgDIAEoCSInCgtCcmVha1JlYXNvbhIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJIiYKCldyYXBVcENvZGUSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCSJvCghTaXRlTW9kZRIXCg9jbG91ZF9jb25uZWN0ZWQYASABKAgSMQoNY2xvdWRfc2Vlbl9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPcmVjb3Jkc193YWl0aW5nGAMgASgEIjkKBlF1ZXVlcxIvCgZxdWV1ZXMYASADKAsyHy50cnVua2xpbmUuYWdlbnQudjEuUXVldWVTdGF0dXMiawoLUXVldWVTdGF0dXMSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIPCgd3YWl0aW5nGAMgASgNEjEKDWxvbmdlc3Rfc2luY2UYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIosCCgVBZ2VudBIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAMSDAoEbmFtZRgDIAEoCRItCgVzdGF0ZRgEIAEoDjIeLnRydW5rbGluZS5hZ2VudC52MS5BZ2VudFN0YXRlEikKBXNpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZyZWFzb24YBiABKAkSDwoHY2FsbF9pZBgHIAEoCRIyCgpuZXh0X3N0YXRlGAggASgOMh4udHJ1bmtsaW5lLmFnZW50LnYxLkFnZW50U3RhdGUSEwoLbmV4dF9yZWFzb24YCSABKAkSEQoJcXVldWVfaWRzGAogAygJIusFCgRDYWxsEgoKAmlkGAEgASgJEiwKBXN0YXRlGAIgASgOMh0udHJ1bmtsaW5lLmFnZW50LnYxLkNhbGxTdGF0ZRIOCgZjYWxsZXIYAyABKAkSEwoLY2FsbGVyX25hbWUYBCABKAkSDgoGY2FsbGVkGAUgASgJEhAKCHF1ZXVlX2lkGAYgASgJEhIKCnF1ZXVlX25hbWUYByABKAkSLwoLZW5xdWV1ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCm9mZmVyZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDm9mZmVyX2RlYWRsaW5lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg10YWxraW5nX3NpbmNlGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoQd3JhcF91cF9kZWFkbGluZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJbWVudV9wYXRoGA4gAygJEg0KBW11dGVkGA8gASgIEgwKBGhlbGQYECABKAgSEQoJcmVjb3JkaW5nGBEgASgIEhAKCG5vZGVfdXJsGBIgASgJEgsKA3JldhgTIAEoBBISCgplbmRfcmVhc29uGBQgASgJEhQKDHdyYXBfdXBfY29kZRgVIAEoCRIUCgx3cmFwX3VwX25vdGUYFiABKAkSLAoIbW92ZWRfYXQYFyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDnRyYW5zZmVycmVkX2J5GBggASgJEgwKBHRlc3QYGSABKAgSLAoHY29uc3VsdBgaIAEoCzIbLnRydW5rbGluZS5hZ2VudC52MS5Db25zdWx0IqUBCgdDb25zdWx0EhAKCGFnZW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkSLwoFc3RhdGUYAyABKA4yIC50cnVua2xpbmUuYWdlbnQudjEuQ29uc3VsdFN0YXRlEikKBXNpbmNlGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVhc2tlZBgFIAEoCBIPCgdvdXRjb21lGAYgASgJIrEBCgVTdGF0cxIpCgVzaW5jZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHaGFuZGxlZBgCIAEoDRIOCgZtaXNzZWQYAyABKA0SDwoHdGFsa19tcxgEIAEoBBIPCgdob2xkX21zGAUgASgEEhIKCndyYXBfdXBfbXMYBiABKAQSEAoIcmVhZHlfbXMYByABKAQSFAoMbm90X3JlYWR5X21zGAggASgEInsKD1NldFN0YXRlUmVxdWVzdBItCgVzdGF0ZRgBIAEoDjIeLnRydW5rbGluZS5hZ2VudC52MS5BZ2VudFN0YXRlEhYKBnJlYXNvbhgCIAEoCUIGkrUYAhhAEiEKD2lkZW1wb3RlbmN5X2tleRgDIAEoCUIIkrUYBAgBQAEiEAoOU2lnbk91dFJlcXVlc3QiZgoQTmVnb3RpYXRlUmVxdWVzdBIZCgdjYWxsX2lkGAEgASgJQgiStRgECAFAARIdCglzZHBfb2ZmZXIYAiABKAlCCpK1GAYIARiAgAQSGAoGbGVnX2lkGAMgASgJQgiStRgECAFAASInChFOZWdvdGlhdGVSZXNwb25zZRISCgpzZHBfYW5zd2VyGAEgASgJIksKC0NhbGxDb21tYW5kEhkKB2NhbGxfaWQYASABKAlCCJK1GAQIAUABEiEKD2lkZW1wb3RlbmN5X2tleRgCIAEoCUIIkrUYBAgBQAEiWQoNVG9nZ2xlQ29tbWFuZBIZCgdjYWxsX2lkGAEgASgJQgiStRgECAFAARIhCg9pZGVtcG90ZW5jeV9rZXkYAiABKAlCCJK1GAQIAUABEgoKAm9uGAMgASgIImsKEVNlbmREaWdpdHNSZXF1ZXN0EhkKB2NhbGxfaWQYASABKAlCCJK1GAQIAUABEiEKD2lkZW1wb3RlbmN5X2tleRgCIAEoCUIIkrUYBAgBQAESGAoGZGlnaXRzGAMgASgJQgiStRgECAEYICKbAQoPVHJhbnNmZXJSZXF1ZXN0EhkKB2NhbGxfaWQYASABKAlCCJK1GAQIAUABEiEKD2lkZW1wb3RlbmN5X2tleRgCIAEoCUIIkrUYBAgBQAESGAoIcXVldWVfaWQYAyABKAlCBpK1GAJAARIYCghhZ2VudF9pZBgEIAEoCUIGkrUYAkABEhYKBm51bWJlchgFIAEoCUIGkrUYAhgoImoKDkNvbnN1bHRSZXF1ZXN0EhkKB2NhbGxfaWQYASABKAlCCJK1GAQIAUABEiEKD2lkZW1wb3RlbmN5X2tleRgCIAEoCUIIkrUYBAgBQAESGgoIYWdlbnRfaWQYAyABKAlCCJK1GAQIAUABIlsKEkxpc3RUYXJnZXRzUmVxdWVzdBIXCgdjYWxsX2lkGAMgASgJQgaStRgCQAESFQoFcXVlcnkYASABKAlCBpK1GAIYZBIVCgVsaW1pdBgCIAEoDUIGkrUYAihkIrcBChNMaXN0VGFyZ2V0c1Jlc3BvbnNlEi8KBnF1ZXVlcxgBIAMoCzIfLnRydW5rbGluZS5hZ2VudC52MS5UYXJnZXRRdWV1ZRIvCgZhZ2VudHMYAiADKAsyHy50cnVua2xpbmUuYWdlbnQudjEuVGFyZ2V0QWdlbnQSDAoEbW9yZRgDIAEoCBIwCgZudW1iZXIYBCABKAsyIC50cnVua2xpbmUuYWdlbnQudjEuVGFyZ2V0TnVtYmVyIkEKDFRhcmdldE51bWJlchIOCgZudW1iZXIYASABKAkSEAoIY2FsbGFibGUYAiABKAgSDwoHcHJvYmxlbRgDIAEoCSJ6CgtUYXJnZXRRdWV1ZRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg8KB3dhaXRpbmcYAyABKA0SDQoFcmVhZHkYBCABKA0SMQoNbG9uZ2VzdF9zaW5jZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAikwEKC1RhcmdldEFnZW50EgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSLQoFc3RhdGUYAyABKA4yHi50cnVua2xpbmUuYWdlbnQudjEuQWdlbnRTdGF0ZRIpCgVzaW5jZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcmluZ2FibGUYBSABKAgiigEKDVdyYXBVcFJlcXVlc3QSGQoHY2FsbF9pZBgBIAEoCUIIkrUYBAgBQAESIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgiStRgECAFAARIUCgRjb2RlGAMgASgJQgaStRgCGEASFQoEbm90ZRgEIAEoCUIHkrUYAxigHxIOCgZmaW5pc2gYBSABKAgiRwoLRGlhbFJlcXVlc3QSGQoGdGlja2V0GAEgASgJQgmStRgFCAEYyAESHQoJc2RwX29mZmVyGAIgASgJQgqStRgGCAEYgIAEIkgKDERpYWxSZXNwb25zZRIPCgdjYWxsX2lkGAEgASgJEhIKCnNkcF9hbnN3ZXIYAiABKAkSEwoLY2FsbF9zZWNyZXQYAyABKAkiSAoMV2F0Y2hSZXF1ZXN0EhkKB2NhbGxfaWQYASABKAlCCJK1GAQIAUABEh0KC2NhbGxfc2VjcmV0GAIgASgJQgiStRgECAEYZCJSCgtDYWxsZXJFdmVudBINCgVzdGF0ZRgBIAEoCRISCgpxdWV1ZV9uYW1lGAIgASgJEhAKCHBvc2l0aW9uGAMgASgNEg4KBnJlYXNvbhgEIAEoCSJhCgxQcmVzc1JlcXVlc3QSGQoHY2FsbF9pZBgBIAEoCUIIkrUYBAgBQAESHQoLY2FsbF9zZWNyZXQYAiABKAlCCJK1GAQIARhkEhcKBWRpZ2l0GAMgASgJQgiStRgECAEYASJGCgpFbmRSZXF1ZXN0EhkKB2NhbGxfaWQYASABKAlCCJK1GAQIAUABEh0KC2NhbGxfc2VjcmV0GAIgASgJQgiStRgECAEYZCrvAQoKQWdlbnRTdGF0ZRIbChdBR0VOVF9TVEFURV9VTlNQRUNJRklFRBAAEhcKE0FHRU5UX1NUQVRFX09GRkxJTkUQARIZChVBR0VOVF9TVEFURV9OT1RfUkVBRFkQAhIVChFBR0VOVF9TVEFURV9SRUFEWRADEhgKFEFHRU5UX1NUQVRFX1JFU0VSVkVEEAQSFwoTQUdFTlRfU1RBVEVfUklOR0lORxAFEhcKE0FHRU5UX1NUQVRFX1RBTEtJTkcQBhIUChBBR0VOVF9TVEFURV9IRUxEEAcSFwoTQUdFTlRfU1RBVEVfV1JBUF9VUBAIKpoBCglDYWxsU3RhdGUSGgoWQ0FMTF9TVEFURV9VTlNQRUNJRklFRBAAEhYKEkNBTExfU1RBVEVfT0ZGRVJFRBABEhYKEkNBTExfU1RBVEVfVEFMS0lORxACEhMKD0NBTExfU1RBVEVfSEVMRBADEhYKEkNBTExfU1RBVEVfV1JBUF9VUBAEEhQKEENBTExfU1RBVEVfRU5ERUQQBSqXAQoMQ29uc3VsdFN0YXRlEh0KGUNPTlNVTFRfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVDT05TVUxUX1NUQVRFX1JJTkdJTkcQARIZChVDT05TVUxUX1NUQVRFX1RBTEtJTkcQAhIZChVDT05TVUxUX1NUQVRFX1dBSVRJTkcQAxIXChNDT05TVUxUX1NUQVRFX0VOREVEEAQytgoKDEFnZW50U2VydmljZRJbCghFeGNoYW5nZRIjLnRydW5rbGluZS5hZ2VudC52MS5FeGNoYW5nZVJlcXVlc3QaJC50cnVua2xpbmUuYWdlbnQudjEuRXhjaGFuZ2VSZXNwb25zZSIEiLUYARJZCglTdWJzY3JpYmUSJC50cnVua2xpbmUuYWdlbnQudjEuU3Vic2NyaWJlUmVxdWVzdBoeLnRydW5rbGluZS5hZ2VudC52MS5BZ2VudEV2ZW50IgSItRgMMAESUAoIU2V0U3RhdGUSIy50cnVua2xpbmUuYWdlbnQudjEuU2V0U3RhdGVSZXF1ZXN0GhkudHJ1bmtsaW5lLmFnZW50LnYxLkFnZW50IgSItRgMEk0KB1NpZ25PdXQSIi50cnVua2xpbmUuYWdlbnQudjEuU2lnbk91dFJlcXVlc3QaGC50cnVua2xpbmUuYWdlbnQudjEuRG9uZSIEiLUYDBJeCglOZWdvdGlhdGUSJC50cnVua2xpbmUuYWdlbnQudjEuTmVnb3RpYXRlUmVxdWVzdBolLnRydW5rbGluZS5hZ2VudC52MS5OZWdvdGlhdGVSZXNwb25zZSIEiLUYDBJJCgZBY2NlcHQSHy50cnVua2xpbmUuYWdlbnQudjEuQ2FsbENvbW1hbmQaGC50cnVua2xpbmUuYWdlbnQudjEuQ2FsbCIEiLUYDBJJCgZSZWplY3QSHy50cnVua2xpbmUuYWdlbnQudjEuQ2FsbENvbW1hbmQaGC50cnVua2xpbmUuYWdlbnQudjEuRG9uZSIEiLUYDBJJCgZIYW5ndXASHy50cnVua2xpbmUuYWdlbnQudjEuQ2FsbENvbW1hbmQaGC50cnVua2xpbmUuYWdlbnQudjEuRG9uZSIEiLUYDBJJCgRIb2xkEiEudHJ1bmtsaW5lLmFnZW50LnYxLlRvZ2dsZUNvbW1hbmQaGC50cnVua2xpbmUuYWdlbnQudjEuQ2FsbCIEiLUYDBJJCgRNdXRlEiEudHJ1bmtsaW5lLmFnZW50LnYxLlRvZ2dsZUNvbW1hbmQaGC50cnVua2xpbmUuYWdlbnQudjEuQ2FsbCIEiLUYDBJTCgpTZW5kRGlnaXRzEiUudHJ1bmtsaW5lLmFnZW50LnYxLlNlbmREaWdpdHNSZXF1ZXN0GhgudHJ1bmtsaW5lLmFnZW50LnYxLkRvbmUiBIi1GAwSTwoIVHJhbnNmZXISIy50cnVua2xpbmUuYWdlbnQudjEuVHJhbnNmZXJSZXF1ZXN0GhgudHJ1bmtsaW5lLmFnZW50LnYxLkRvbmUiBIi1GAwSTQoHQ29uc3VsdBIiLnRydW5rbGluZS5hZ2VudC52MS5Db25zdWx0UmVxdWVzdBoYLnRydW5rbGluZS5hZ2VudC52MS5DYWxsIgSItRgMEk0KCkVuZENvbnN1bHQSHy50cnVua2xpbmUuYWdlbnQudjEuQ2FsbENvbW1hbmQaGC50cnVua2xpbmUuYWdlbnQudjEuQ2FsbCIEiLUYDBJkCgtMaXN0VGFyZ2V0cxImLnRydW5rbGluZS5hZ2VudC52MS5MaXN0VGFyZ2V0c1JlcXVlc3QaJy50cnVua2xpbmUuYWdlbnQudjEuTGlzdFRhcmdldHNSZXNwb25zZSIEiLUYDBJMCgZXcmFwVXASIS50cnVua2xpbmUuYWdlbnQudjEuV3JhcFVwUmVxdWVzdBoZLnRydW5rbGluZS5hZ2VudC52MS5BZ2VudCIEiLUYDDLGAgoNQ2FsbGVyU2VydmljZRJPCgREaWFsEh8udHJ1bmtsaW5lLmFnZW50LnYxLkRpYWxSZXF1ZXN0GiAudHJ1bmtsaW5lLmFnZW50LnYxLkRpYWxSZXNwb25zZSIEiLUYARJSCgVXYXRjaBIgLnRydW5rbGluZS5hZ2VudC52MS5XYXRjaFJlcXVlc3QaHy50cnVua2xpbmUuYWdlbnQudjEuQ2FsbGVyRXZlbnQiBIi1GAEwARJJCgVQcmVzcxIgLnRydW5rbGluZS5hZ2VudC52MS5QcmVzc1JlcXVlc3QaGC50cnVua2xpbmUuYWdlbnQudjEuRG9uZSIEiLUYARJFCgNFbmQSHi50cnVua2xpbmUuYWdlbnQudjEuRW5kUmVxdWVzdBoYLnRydW5rbGluZS5hZ2VudC52MS5Eb25lIgSItRgBQjBaLnRydW5rbGluZS9wcm90by9nZW4vdHJ1bmtsaW5lL2FnZW50L3YxO2FnZW50djFiBnByb3RvMw", [file_google_protobuf_timestamp, file_trunkline_access_v1_options]);
 
 /**
  * @generated from message trunkline.agent.v1.Done
@@ -686,6 +686,14 @@ export type Call = Message<"trunkline.agent.v1.Call"> & {
    * @generated from field: bool test = 25;
    */
   test: boolean;
+
+  /**
+   * Of the call's agent: the colleague who is asked. Of the colleague: the agent
+   * who asks.
+   *
+   * @generated from field: trunkline.agent.v1.Consult consult = 26;
+   */
+  consult?: Consult | undefined;
 };
 
 /**
@@ -694,6 +702,52 @@ export type Call = Message<"trunkline.agent.v1.Call"> & {
  */
 export const CallSchema: GenMessage<Call> = /*@__PURE__*/
   messageDesc(file_trunkline_agent_v1_agent, 17);
+
+/**
+ * @generated from message trunkline.agent.v1.Consult
+ */
+export type Consult = Message<"trunkline.agent.v1.Consult"> & {
+  /**
+   * @generated from field: string agent_id = 1;
+   */
+  agentId: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * @generated from field: trunkline.agent.v1.ConsultState state = 3;
+   */
+  state: ConsultState;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp since = 4;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * This agent is the one who is asked: the call is the other's.
+   *
+   * @generated from field: bool asked = 5;
+   */
+  asked: boolean;
+
+  /**
+   * Once ended: "left", "rejected", "no_answer", "agent_lost", "call_lost".
+   *
+   * @generated from field: string outcome = 6;
+   */
+  outcome: string;
+};
+
+/**
+ * Describes the message trunkline.agent.v1.Consult.
+ * Use `create(ConsultSchema)` to create a new message.
+ */
+export const ConsultSchema: GenMessage<Consult> = /*@__PURE__*/
+  messageDesc(file_trunkline_agent_v1_agent, 18);
 
 /**
  * @generated from message trunkline.agent.v1.Stats
@@ -747,7 +801,7 @@ export type Stats = Message<"trunkline.agent.v1.Stats"> & {
  * Use `create(StatsSchema)` to create a new message.
  */
 export const StatsSchema: GenMessage<Stats> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 18);
+  messageDesc(file_trunkline_agent_v1_agent, 19);
 
 /**
  * @generated from message trunkline.agent.v1.SetStateRequest
@@ -776,7 +830,7 @@ export type SetStateRequest = Message<"trunkline.agent.v1.SetStateRequest"> & {
  * Use `create(SetStateRequestSchema)` to create a new message.
  */
 export const SetStateRequestSchema: GenMessage<SetStateRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 19);
+  messageDesc(file_trunkline_agent_v1_agent, 20);
 
 /**
  * @generated from message trunkline.agent.v1.SignOutRequest
@@ -789,7 +843,7 @@ export type SignOutRequest = Message<"trunkline.agent.v1.SignOutRequest"> & {
  * Use `create(SignOutRequestSchema)` to create a new message.
  */
 export const SignOutRequestSchema: GenMessage<SignOutRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 20);
+  messageDesc(file_trunkline_agent_v1_agent, 21);
 
 /**
  * @generated from message trunkline.agent.v1.NegotiateRequest
@@ -818,7 +872,7 @@ export type NegotiateRequest = Message<"trunkline.agent.v1.NegotiateRequest"> & 
  * Use `create(NegotiateRequestSchema)` to create a new message.
  */
 export const NegotiateRequestSchema: GenMessage<NegotiateRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 21);
+  messageDesc(file_trunkline_agent_v1_agent, 22);
 
 /**
  * @generated from message trunkline.agent.v1.NegotiateResponse
@@ -835,7 +889,7 @@ export type NegotiateResponse = Message<"trunkline.agent.v1.NegotiateResponse"> 
  * Use `create(NegotiateResponseSchema)` to create a new message.
  */
 export const NegotiateResponseSchema: GenMessage<NegotiateResponse> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 22);
+  messageDesc(file_trunkline_agent_v1_agent, 23);
 
 /**
  * @generated from message trunkline.agent.v1.CallCommand
@@ -857,7 +911,7 @@ export type CallCommand = Message<"trunkline.agent.v1.CallCommand"> & {
  * Use `create(CallCommandSchema)` to create a new message.
  */
 export const CallCommandSchema: GenMessage<CallCommand> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 23);
+  messageDesc(file_trunkline_agent_v1_agent, 24);
 
 /**
  * @generated from message trunkline.agent.v1.ToggleCommand
@@ -884,7 +938,7 @@ export type ToggleCommand = Message<"trunkline.agent.v1.ToggleCommand"> & {
  * Use `create(ToggleCommandSchema)` to create a new message.
  */
 export const ToggleCommandSchema: GenMessage<ToggleCommand> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 24);
+  messageDesc(file_trunkline_agent_v1_agent, 25);
 
 /**
  * @generated from message trunkline.agent.v1.SendDigitsRequest
@@ -911,7 +965,7 @@ export type SendDigitsRequest = Message<"trunkline.agent.v1.SendDigitsRequest"> 
  * Use `create(SendDigitsRequestSchema)` to create a new message.
  */
 export const SendDigitsRequestSchema: GenMessage<SendDigitsRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 25);
+  messageDesc(file_trunkline_agent_v1_agent, 26);
 
 /**
  * @generated from message trunkline.agent.v1.TransferRequest
@@ -953,7 +1007,34 @@ export type TransferRequest = Message<"trunkline.agent.v1.TransferRequest"> & {
  * Use `create(TransferRequestSchema)` to create a new message.
  */
 export const TransferRequestSchema: GenMessage<TransferRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 26);
+  messageDesc(file_trunkline_agent_v1_agent, 27);
+
+/**
+ * @generated from message trunkline.agent.v1.ConsultRequest
+ */
+export type ConsultRequest = Message<"trunkline.agent.v1.ConsultRequest"> & {
+  /**
+   * @generated from field: string call_id = 1;
+   */
+  callId: string;
+
+  /**
+   * @generated from field: string idempotency_key = 2;
+   */
+  idempotencyKey: string;
+
+  /**
+   * @generated from field: string agent_id = 3;
+   */
+  agentId: string;
+};
+
+/**
+ * Describes the message trunkline.agent.v1.ConsultRequest.
+ * Use `create(ConsultRequestSchema)` to create a new message.
+ */
+export const ConsultRequestSchema: GenMessage<ConsultRequest> = /*@__PURE__*/
+  messageDesc(file_trunkline_agent_v1_agent, 28);
 
 /**
  * @generated from message trunkline.agent.v1.ListTargetsRequest
@@ -986,7 +1067,7 @@ export type ListTargetsRequest = Message<"trunkline.agent.v1.ListTargetsRequest"
  * Use `create(ListTargetsRequestSchema)` to create a new message.
  */
 export const ListTargetsRequestSchema: GenMessage<ListTargetsRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 27);
+  messageDesc(file_trunkline_agent_v1_agent, 29);
 
 /**
  * @generated from message trunkline.agent.v1.ListTargetsResponse
@@ -1022,7 +1103,7 @@ export type ListTargetsResponse = Message<"trunkline.agent.v1.ListTargetsRespons
  * Use `create(ListTargetsResponseSchema)` to create a new message.
  */
 export const ListTargetsResponseSchema: GenMessage<ListTargetsResponse> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 28);
+  messageDesc(file_trunkline_agent_v1_agent, 30);
 
 /**
  * @generated from message trunkline.agent.v1.TargetNumber
@@ -1053,7 +1134,7 @@ export type TargetNumber = Message<"trunkline.agent.v1.TargetNumber"> & {
  * Use `create(TargetNumberSchema)` to create a new message.
  */
 export const TargetNumberSchema: GenMessage<TargetNumber> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 29);
+  messageDesc(file_trunkline_agent_v1_agent, 31);
 
 /**
  * @generated from message trunkline.agent.v1.TargetQueue
@@ -1092,7 +1173,7 @@ export type TargetQueue = Message<"trunkline.agent.v1.TargetQueue"> & {
  * Use `create(TargetQueueSchema)` to create a new message.
  */
 export const TargetQueueSchema: GenMessage<TargetQueue> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 30);
+  messageDesc(file_trunkline_agent_v1_agent, 32);
 
 /**
  * @generated from message trunkline.agent.v1.TargetAgent
@@ -1131,7 +1212,7 @@ export type TargetAgent = Message<"trunkline.agent.v1.TargetAgent"> & {
  * Use `create(TargetAgentSchema)` to create a new message.
  */
 export const TargetAgentSchema: GenMessage<TargetAgent> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 31);
+  messageDesc(file_trunkline_agent_v1_agent, 33);
 
 /**
  * @generated from message trunkline.agent.v1.WrapUpRequest
@@ -1168,7 +1249,7 @@ export type WrapUpRequest = Message<"trunkline.agent.v1.WrapUpRequest"> & {
  * Use `create(WrapUpRequestSchema)` to create a new message.
  */
 export const WrapUpRequestSchema: GenMessage<WrapUpRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 32);
+  messageDesc(file_trunkline_agent_v1_agent, 34);
 
 /**
  * @generated from message trunkline.agent.v1.DialRequest
@@ -1190,7 +1271,7 @@ export type DialRequest = Message<"trunkline.agent.v1.DialRequest"> & {
  * Use `create(DialRequestSchema)` to create a new message.
  */
 export const DialRequestSchema: GenMessage<DialRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 33);
+  messageDesc(file_trunkline_agent_v1_agent, 35);
 
 /**
  * @generated from message trunkline.agent.v1.DialResponse
@@ -1219,7 +1300,7 @@ export type DialResponse = Message<"trunkline.agent.v1.DialResponse"> & {
  * Use `create(DialResponseSchema)` to create a new message.
  */
 export const DialResponseSchema: GenMessage<DialResponse> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 34);
+  messageDesc(file_trunkline_agent_v1_agent, 36);
 
 /**
  * @generated from message trunkline.agent.v1.WatchRequest
@@ -1241,7 +1322,7 @@ export type WatchRequest = Message<"trunkline.agent.v1.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 35);
+  messageDesc(file_trunkline_agent_v1_agent, 37);
 
 /**
  * @generated from message trunkline.agent.v1.CallerEvent
@@ -1275,7 +1356,7 @@ export type CallerEvent = Message<"trunkline.agent.v1.CallerEvent"> & {
  * Use `create(CallerEventSchema)` to create a new message.
  */
 export const CallerEventSchema: GenMessage<CallerEvent> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 36);
+  messageDesc(file_trunkline_agent_v1_agent, 38);
 
 /**
  * @generated from message trunkline.agent.v1.PressRequest
@@ -1302,7 +1383,7 @@ export type PressRequest = Message<"trunkline.agent.v1.PressRequest"> & {
  * Use `create(PressRequestSchema)` to create a new message.
  */
 export const PressRequestSchema: GenMessage<PressRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 37);
+  messageDesc(file_trunkline_agent_v1_agent, 39);
 
 /**
  * @generated from message trunkline.agent.v1.EndRequest
@@ -1324,7 +1405,7 @@ export type EndRequest = Message<"trunkline.agent.v1.EndRequest"> & {
  * Use `create(EndRequestSchema)` to create a new message.
  */
 export const EndRequestSchema: GenMessage<EndRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_agent_v1_agent, 38);
+  messageDesc(file_trunkline_agent_v1_agent, 40);
 
 /**
  * @generated from enum trunkline.agent.v1.AgentState
@@ -1424,6 +1505,48 @@ export enum CallState {
  */
 export const CallStateSchema: GenEnum<CallState> = /*@__PURE__*/
   enumDesc(file_trunkline_agent_v1_agent, 1);
+
+/**
+ * @generated from enum trunkline.agent.v1.ConsultState
+ */
+export enum ConsultState {
+  /**
+   * @generated from enum value: CONSULT_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: CONSULT_STATE_RINGING = 1;
+   */
+  RINGING = 1,
+
+  /**
+   * They hear each other.
+   *
+   * @generated from enum value: CONSULT_STATE_TALKING = 2;
+   */
+  TALKING = 2,
+
+  /**
+   * The agent is with the caller, the colleague waits with music.
+   *
+   * @generated from enum value: CONSULT_STATE_WAITING = 3;
+   */
+  WAITING = 3,
+
+  /**
+   * It ended otherwise than by the agent, who still holds the caller.
+   *
+   * @generated from enum value: CONSULT_STATE_ENDED = 4;
+   */
+  ENDED = 4,
+}
+
+/**
+ * Describes the enum trunkline.agent.v1.ConsultState.
+ */
+export const ConsultStateSchema: GenEnum<ConsultState> = /*@__PURE__*/
+  enumDesc(file_trunkline_agent_v1_agent, 2);
 
 /**
  * AgentService is served by every node of a site. Commands may go to any node;
@@ -1539,6 +1662,26 @@ export const AgentService: GenService<{
     methodKind: "unary";
     input: typeof TransferRequestSchema;
     output: typeof DoneSchema;
+  },
+  /**
+   * Asks a colleague while the caller waits with music. Hold changes between the
+   * two, Transfer to the colleague completes, EndConsult goes back to the caller.
+   * Any node takes both; the same key again gives the first answer.
+   *
+   * @generated from rpc trunkline.agent.v1.AgentService.Consult
+   */
+  consult: {
+    methodKind: "unary";
+    input: typeof ConsultRequestSchema;
+    output: typeof CallSchema;
+  },
+  /**
+   * @generated from rpc trunkline.agent.v1.AgentService.EndConsult
+   */
+  endConsult: {
+    methodKind: "unary";
+    input: typeof CallCommandSchema;
+    output: typeof CallSchema;
   },
   /**
    * Who a caller can be passed to now: queues by name, then agents who are signed
