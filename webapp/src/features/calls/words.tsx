@@ -8,6 +8,7 @@ import {
   IconBellOff,
   IconDialpad,
   IconHourglass,
+  IconMessageQuestion,
   IconNotes,
   IconPhone,
   IconPhoneIncoming,
@@ -35,6 +36,8 @@ const outcomes = {
   call_lost: msg`The call was lost meanwhile.`,
   busy: msg`It was busy.`,
   unreachable: msg`It could not be reached.`,
+  cancelled: msg`Ended by the agent who asked.`,
+  left: msg`They hung up.`,
 }
 
 const enders = {
@@ -101,6 +104,22 @@ export function eventWords(kind: string, params: Params, i18n: I18n): EventWords
       return { icon: IconPhonePause, text: i18n._(msg`${agent} put the caller on hold`) }
     case 'transferred':
       return { icon: IconArrowForwardUp, text: i18n._(msg`${agent} passed the caller on to ${number || params.to || queue}`) }
+    case 'consulted': {
+      const to = params.to || i18n._(msg`an agent`)
+      return { icon: IconMessageQuestion, text: i18n._(msg`${agent} asked ${to}; the caller waited`) }
+    }
+    case 'consult_answered': {
+      const to = params.to || i18n._(msg`an agent`)
+      return { icon: IconPhone, text: i18n._(msg`${to} answered and was asked`) }
+    }
+    case 'consult_ended': {
+      const to = params.to || i18n._(msg`an agent`)
+      return {
+        icon: IconPhoneOff,
+        text: i18n._(msg`${to} is no longer asked`),
+        detail: say(known(outcomes, params.outcome)),
+      }
+    }
     case 'outside_answered':
       return { icon: IconPhone, text: i18n._(msg`${number} answered`) }
     case 'transfer_ended': {

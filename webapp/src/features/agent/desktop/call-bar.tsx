@@ -3,6 +3,7 @@ import { ActionIcon, Menu, Tooltip } from '@mantine/core'
 import { IconKeyboard, IconLogout, IconMicrophone, IconServer2, IconUser } from '@tabler/icons-react'
 import { Preferences, StatusBadge } from '@/ui'
 import type { CallView } from '../session/model'
+import { asking } from './consult'
 import { show } from './desk'
 import classes from './desktop.module.css'
 import { useKeys } from './keys'
@@ -45,13 +46,14 @@ function useCallKeys(offered: CallView | undefined, current: CallView | undefine
   const muted = useAgent((state) => state.muted)
   const pending = useAgent((state) => state.pending)
   const idle = useAgent((state) => state.agent?.state === 'not_ready')
+  const own = current?.consult?.asked ? undefined : current
   const on = (call: CallView | undefined, run: (callId: string) => void) => (call ? () => run(call.id) : undefined)
   useKeys({
     answer: on(offered, (callId) => void command({ name: 'accept', callId })),
     reject: on(offered, (callId) => void command({ name: 'reject', callId })),
     mute: on(current, (callId) => void command({ name: 'mute', callId, on: muted !== callId })),
-    hold: on(current, (callId) => void command({ name: 'hold', callId, on: !(pending[callId]?.hold ?? current?.held) })),
-    hangup: on(current, (callId) => void command({ name: 'hangup', callId })),
+    hold: on(own, (callId) => void command({ name: 'hold', callId, on: !(pending[callId]?.hold ?? current?.held) })),
+    hangup: on(current, (callId) => void command({ name: current && asking(current) ? 'end_consult' : 'hangup', callId })),
     ready: idle ? () => void change('ready') : undefined,
     help: () => show('keys'),
   })

@@ -8,7 +8,18 @@ import { FaultSchema } from '@/api/gen/trunkline/fault/v1/fault_pb'
 import { UiProvider } from '@/ui'
 import { CredentialStore } from '../session/credentials'
 import { AgentSession } from '../session/session'
-import { AgentState, agentAt, CallState, callAt, callId, FakeChannels, FakeLocks, FakeSite, fakeStorage } from '../session/testing'
+import {
+  AgentState,
+  agentAt,
+  CallState,
+  ConsultState,
+  callAt,
+  callId,
+  FakeChannels,
+  FakeLocks,
+  FakeSite,
+  fakeStorage,
+} from '../session/testing'
 import { pageTimer } from '../session/timer'
 import { Softphone } from '../softphone/softphone'
 import { FakeBrowser } from '../softphone/testing'
@@ -166,6 +177,109 @@ describe('the desktop', () => {
     site.send({ case: 'call', value: callAt(CallState.WRAP_UP, 5) })
     await settle()
     expect(session.store.getState().pending[callId]).toBeUndefined()
+  })
+
+  it('asks a colleague by keys, goes to and fro, and connects the two', async () => {
+    await talking()
+    const node = site.node('http://n1')
+    const ben = { agentId: 'a2', name: 'Ben' }
+    const at = (state: ConsultState, held: boolean, rev: number) =>
+      callAt(held ? CallState.HELD : CallState.TALKING, rev, {
+        held,
+        talkingSince: timestampFromMs(start),
+        consult: { ...ben, state },
+      })
+    const agents = [{ id: 'a2', name: 'Ben', state: AgentState.READY, ringable: true, since: timestampFromMs(start) }]
+    node.answer = (name) => (name === 'listTargets' ? { agents, queues: [{ id: 'q2', name: 'Billing' }] } : {})
+    await key('c')
+    await settle(50)
+    expect(screen.queryByTestId('transfer-queue')).toBeNull() // a queue cannot be asked
+    node.answer = () => at(ConsultState.RINGING, true, 5)
+    fireEvent.keyDown(screen.getByTestId('transfer-search'), { key: 'Enter', code: 'Enter' })
+    await settle()
+    expect(node.commands.filter(({ name }) => name === 'consult').map(({ request }) => request)).toMatchObject([
+      { callId, agentId: 'a2' },
+    ])
+    const line = () => screen.getByTestId('consult-line').textContent
+    expect(line()).toBe('Ringing at Ben. The caller hears music.')
+    expect(browser.last.track?.enabled).toBe(false)
+    expect(screen.queryByTestId('hangup')).toBeNull()
+
+    site.send({ case: 'call', value: at(ConsultState.TALKING, true, 6) })
+    await settle()
+    expect(line()).toBe('You talk with Ben. The caller hears music.')
+    expect(browser.last.track?.enabled).toBe(true) // Ben hears, although the caller is held
+    node.answer = () => at(ConsultState.WAITING, false, 7)
+    await key('h')
+    expect(node.commands.at(-1)).toMatchObject({ name: 'hold', request: { on: false } })
+    expect(line()).toBe('You talk with the caller. Ben hears music.')
+    node.answer = () => ({})
+    await key('t')
+    expect(node.commands.at(-1)).toMatchObject({ name: 'transfer', request: { agentId: 'a2' } })
+  })
+
+  it('goes back to the caller, and says why a colleague could not be asked', async () => {
+    await talking()
+    const node = site.node('http://n1')
+    const held = { held: true, talkingSince: timestampFromMs(start) }
+    site.send({
+      case: 'call',
+      value: callAt(CallState.HELD, 5, { ...held, consult: { agentId: 'a2', name: 'Ben', state: ConsultState.TALKING } }),
+    })
+    await settle()
+    node.answer = () => callAt(CallState.TALKING, 6, { talkingSince: timestampFromMs(start) })
+    await key('e')
+    expect(node.commands.at(-1)).toMatchObject({ name: 'endConsult', request: { callId } })
+    expect(screen.queryByTestId('consult-line')).toBeNull()
+    site.send({
+      case: 'call',
+      value: callAt(CallState.HELD, 7, {
+        ...held,
+        consult: { agentId: 'a2', name: 'Ben', state: ConsultState.ENDED, outcome: 'no_answer' },
+      }),
+    })
+    await settle()
+    expect(screen.getByTestId('consult-line').textContent).toBe('Ben did not answer. The caller still hears music.')
+    expect(screen.getByTestId('hold').textContent).toContain('Take back')
+  })
+
+  it('shows who is asked what they may do: speak and leave', async () => {
+    await open()
+    const consult = { agentId: 'a9', name: 'Ann', asked: true }
+    site.send({
+      case: 'call',
+      value: callAt(CallState.OFFERED, 3, {
+        offeredAt: timestampFromMs(start),
+        offerDeadline: timestampFromMs(start + 20_000),
+        consult: { ...consult, state: ConsultState.RINGING },
+      }),
+    })
+    await settle(20)
+    expect(within(screen.getByTestId('offer-card')).getByTestId('consult-line').textContent).toBe('Ann asks you about this caller')
+    const talks = { talkingSince: timestampFromMs(start) }
+    site.send({
+      case: 'call',
+      value: callAt(CallState.TALKING, 4, { ...talks, consult: { ...consult, state: ConsultState.TALKING } }),
+    })
+    await settle()
+    expect(browser.last.track?.enabled).toBe(true)
+    for (const id of ['hold', 'transfer', 'swap', 'complete']) expect(screen.queryByTestId(id)).toBeNull()
+    site.send({
+      case: 'call',
+      value: callAt(CallState.HELD, 5, { ...talks, held: true, consult: { ...consult, state: ConsultState.WAITING } }),
+    })
+    await settle()
+    expect(screen.getByTestId('talk-strip').textContent).toContain('Ann talks with the caller. You hear music.')
+    const node = site.node('http://n1')
+    const sent = node.commands.length
+    await key('h') // there is nobody to hold
+    expect(node.commands).toHaveLength(sent)
+    await key('e')
+    expect(node.commands.at(-1)?.name).toBe('hangup')
+    // Whoever is not asked any more has missed nobody.
+    site.send({ case: 'call', value: callAt(CallState.ENDED, 6) })
+    await settle()
+    expect(screen.queryByTestId('lost-offer')).toBeNull()
   })
 
   it('passes the caller on to a number outside, as the site understood it', async () => {

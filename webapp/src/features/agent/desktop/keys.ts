@@ -13,6 +13,7 @@ export const keyActions = {
   mute: { key: 'm', word: msg`Mute or speak` },
   hold: { key: 'h', word: msg`Hold or take back` },
   transfer: { key: 't', word: msg`Pass the caller on` },
+  consult: { key: 'c', word: msg`Ask a colleague` },
   keypad: { key: 'k', word: msg`Open the keypad` },
   hangup: { key: 'e', word: msg`Hang up` },
   ready: { key: 'r', word: msg`Go ready` },

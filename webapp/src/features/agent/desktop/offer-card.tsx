@@ -6,6 +6,7 @@ import { Duration, formatDuration, PhoneNumber } from '@/ui'
 import type { CallView } from '../session/model'
 import { offerShown } from '../softphone/timing'
 import { CallMeta } from './call-meta'
+import { ConsultLine } from './consult'
 import classes from './desktop.module.css'
 import { Key } from './key'
 import { useAgent, useCommand, useSession, useSiteNow } from './use-agent'
@@ -36,6 +37,7 @@ export function OfferCard({ call }: { call: CallView }) {
           {call.callerName || <PhoneNumber e164={call.caller} />}
         </p>
         <CallMeta call={call}>
+          <ConsultLine call={call} />
           {call.enqueuedAt !== undefined && (
             <span data-testid="offer-wait">
               <Trans>

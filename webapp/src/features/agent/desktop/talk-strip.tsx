@@ -4,21 +4,29 @@ import { IconMicrophone, IconMicrophoneOff, IconPhoneOff, IconPlayerPause, IconP
 import { Duration, PhoneNumber, StatusBadge } from '@/ui'
 import type { CallView } from '../session/model'
 import { CallMeta } from './call-meta'
+import { asking, ConsultControls, ConsultLine } from './consult'
 import classes from './desktop.module.css'
 import { Key } from './key'
 import { Keypad } from './keypad'
 import { QualityDot } from './quality-dot'
-import { TransferPicker } from './transfer-picker'
+import { ConsultPicker, TransferPicker } from './transfer-picker'
 import { useAgent, useCommand } from './use-agent'
 
 /** The call in progress and what can be done with it. Hold shows at once and goes back, with the reason, when refused. */
 export function TalkStrip({ call }: { call: CallView }) {
   const { t } = useLingui()
   const command = useCommand()
-  const pending = useAgent((state) => state.pending[call.id])
   const offsetMs = useAgent((state) => state.clockOffset)
   const muted = useAgent((state) => state.muted === call.id)
-  const held = pending?.hold ?? (call.held || call.state === 'held')
+  const consult = asking(call)
+  const other = call.consult?.state === 'talking' ? call.consult.name : undefined
+  const heardBy = other
+    ? muted
+      ? t`${other} does not hear you.`
+      : t`${other} hears you.`
+    : muted
+      ? t`The caller does not hear you.`
+      : t`The caller hears you.`
   return (
     <section
       className={classes.strip}
@@ -37,6 +45,7 @@ export function TalkStrip({ call }: { call: CallView }) {
           )}
         </p>
         <CallMeta call={call}>
+          <ConsultLine call={call} />
           {call.recording && (
             <span className={classes.recording} data-testid="recording">
               <Trans>Recording</Trans>
@@ -51,7 +60,7 @@ export function TalkStrip({ call }: { call: CallView }) {
       )}
       <QualityDot callId={call.id} />
       <div className={classes.controls}>
-        <Tooltip label={muted ? t`The caller does not hear you.` : t`The caller hears you.`} zIndex={500}>
+        <Tooltip label={heardBy} zIndex={500}>
           <Button
             variant={muted ? 'filled' : 'default'}
             aria-pressed={muted}
@@ -63,6 +72,21 @@ export function TalkStrip({ call }: { call: CallView }) {
             <Key of="mute" />
           </Button>
         </Tooltip>
+        {consult ? <ConsultControls call={call} consult={consult} /> : <CallControls call={call} />}
+      </div>
+    </section>
+  )
+}
+
+/** A call without a colleague who is asked; who is asked can speak and leave. */
+function CallControls({ call }: { call: CallView }) {
+  const command = useCommand()
+  const pending = useAgent((state) => state.pending[call.id])
+  const held = pending?.hold ?? (call.held || call.state === 'held')
+  const own = !call.consult?.asked
+  return (
+    <>
+      {own && (
         <Button
           variant={held ? 'filled' : 'default'}
           aria-pressed={held}
@@ -73,19 +97,20 @@ export function TalkStrip({ call }: { call: CallView }) {
           {held ? <Trans>Take back</Trans> : <Trans>Hold</Trans>}
           <Key of="hold" />
         </Button>
-        <Keypad callId={call.id} />
-        <TransferPicker callId={call.id} />
-        <Button
-          color="red"
-          data-testid="hangup"
-          leftSection={<IconPhoneOff size={16} aria-hidden />}
-          loading={pending?.hangup}
-          onClick={() => void command({ name: 'hangup', callId: call.id })}
-        >
-          <Trans>Hang up</Trans>
-          <Key of="hangup" />
-        </Button>
-      </div>
-    </section>
+      )}
+      {own && <Keypad callId={call.id} />}
+      {own && <ConsultPicker callId={call.id} />}
+      {own && <TransferPicker callId={call.id} />}
+      <Button
+        color="red"
+        data-testid="hangup"
+        leftSection={<IconPhoneOff size={16} aria-hidden />}
+        loading={pending?.hangup}
+        onClick={() => void command({ name: 'hangup', callId: call.id })}
+      >
+        <Trans>Hang up</Trans>
+        <Key of="hangup" />
+      </Button>
+    </>
   )
 }

@@ -3,8 +3,8 @@ import { msg } from '@lingui/core/macro'
 import { Trans, useLingui } from '@lingui/react/macro'
 import { Button, Combobox, Popover, TextInput, useCombobox } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
-import { IconArrowForwardUp } from '@tabler/icons-react'
-import { useEffect, useRef, useState } from 'react'
+import { type Icon, IconArrowForwardUp, IconMessageQuestion } from '@tabler/icons-react'
+import { type ReactNode, useEffect, useRef, useState } from 'react'
 import { agentStateLook, Duration, formatPhone, PhoneNumber, Skeleton, StatusBadge } from '@/ui'
 import type { TransferTarget } from '../session/commands'
 import type { TargetAgentView, TargetNumberView, TargetQueueView, TargetsView } from '../session/model'
@@ -21,37 +21,92 @@ export function TransferPicker({ callId }: { callId: string }) {
   const { t } = useLingui()
   const command = useCommand()
   const passing = useAgent((state) => state.pending[callId]?.transfer)
+  return (
+    <Picker
+      action="transfer"
+      callId={callId}
+      icon={IconArrowForwardUp}
+      label={t`Pass the caller on`}
+      loading={passing !== undefined}
+      onChoose={(to) => void command({ name: 'transfer', callId, to })}
+    >
+      <Trans>Pass on</Trans>
+    </Picker>
+  )
+}
+
+/** Asks a colleague while the caller waits with music. */
+export function ConsultPicker({ callId }: { callId: string }) {
+  const { t } = useLingui()
+  const command = useCommand()
+  const asking = useAgent((state) => state.pending[callId]?.consult)
+  return (
+    <Picker
+      action="consult"
+      callId={callId}
+      icon={IconMessageQuestion}
+      label={t`Ask a colleague`}
+      loading={asking !== undefined}
+      onChoose={({ agentId, name }) => agentId && void command({ name: 'consult', callId, agentId, agentName: name })}
+    >
+      <Trans>Ask</Trans>
+    </Picker>
+  )
+}
+
+interface PickerProps {
+  action: 'transfer' | 'consult'
+  callId: string
+  icon: Icon
+  /** What choosing does. */
+  label: string
+  loading: boolean
+  onChoose(to: TransferTarget): void
+  children: ReactNode
+}
+
+function Picker({ action, callId, icon: Sign, label, loading, onChoose, children }: PickerProps) {
   const [open, setOpen] = useState(false)
-  useKeys({ transfer: () => setOpen(true) })
-  const pass = (to: TransferTarget) => {
+  useKeys({ [action]: () => setOpen(true) })
+  const choose = (to: TransferTarget) => {
     setOpen(false)
-    void command({ name: 'transfer', callId, to })
+    onChoose(to)
   }
   return (
     <Popover opened={open} onChange={setOpen} trapFocus returnFocus position="bottom-end" width={380} zIndex={500} shadow="md">
       <Popover.Target>
         <Button
           variant="default"
-          data-testid="transfer"
+          data-testid={action}
           aria-expanded={open}
-          loading={passing !== undefined}
-          leftSection={<IconArrowForwardUp size={16} aria-hidden />}
+          loading={loading}
+          leftSection={<Sign size={16} aria-hidden />}
           onClick={() => setOpen(!open)}
         >
-          <Trans>Pass on</Trans>
-          <Key of="transfer" />
+          {children}
+          <Key of={action} />
         </Button>
       </Popover.Target>
-      <Popover.Dropdown aria-label={t`Pass the caller on`}>{open && <Targets callId={callId} onChoose={pass} />}</Popover.Dropdown>
+      <Popover.Dropdown aria-label={label}>
+        {open && <Targets callId={callId} colleagues={action === 'consult'} onChoose={choose} />}
+      </Popover.Dropdown>
     </Popover>
   )
 }
 
-function Targets({ callId, onChoose }: { callId: string; onChoose: (to: TransferTarget) => void }) {
+interface TargetsProps {
+  callId: string
+  /** Agents only. */
+  colleagues: boolean
+  onChoose(to: TransferTarget): void
+}
+
+function Targets({ callId, colleagues, onChoose }: TargetsProps) {
   const { t } = useLingui()
   const [query, setQuery] = useState('')
   const [asked] = useDebouncedValue(query.trim(), typedFor)
-  const { targets, stale } = useTargets(callId, asked)
+  const { targets: all, stale } = useTargets(callId, asked)
+  const targets = all && colleagues ? { ...all, queues: [], number: undefined } : all
   const combobox = useCombobox({ opened: true })
   const { selectFirstOption, updateSelectedOptionIndex } = combobox
   const list = useRef<HTMLDivElement>(null)
@@ -76,8 +131,8 @@ function Targets({ callId, onChoose }: { callId: string; onChoose: (to: Transfer
     <Combobox store={combobox} onOptionSubmit={choose}>
       <Combobox.EventsTarget>
         <TextInput
-          aria-label={t`Queue, agent or number`}
-          placeholder={t`Name of a queue or an agent, or a number`}
+          aria-label={colleagues ? t`Colleague` : t`Queue, agent or number`}
+          placeholder={colleagues ? t`Name of a colleague` : t`Name of a queue or an agent, or a number`}
           data-testid="transfer-search"
           data-autofocus
           value={query}
@@ -90,19 +145,21 @@ function Targets({ callId, onChoose }: { callId: string; onChoose: (to: Transfer
             <Trans>The site does not answer just now. It is asked again each second.</Trans>
           </p>
         )}
-        {targets ? <Found targets={targets} query={asked} /> : <Skeleton rows={3} />}
+        {targets ? <Found targets={targets} query={asked} colleagues={colleagues} /> : <Skeleton rows={3} />}
       </div>
     </Combobox>
   )
 }
 
-function Found({ targets, query }: { targets: TargetsView; query: string }) {
+function Found({ targets, query, colleagues }: { targets: TargetsView; query: string; colleagues: boolean }) {
   const { t } = useLingui()
   const { queues, agents, number, more } = targets
   if (queues.length + agents.length === 0 && !number) {
     return (
       <p className={classes.quiet} role="status">
-        {query ? (
+        {colleagues ? (
+          <Trans>No colleague of that name is signed in.</Trans>
+        ) : query ? (
           <Trans>No queue and no signed-in agent is called “{query}”.</Trans>
         ) : (
           <Trans>There is nobody to pass the caller on to.</Trans>

@@ -49,7 +49,7 @@ function CallWork({ call, over }: { call: CallView; over: boolean }) {
           ]}
         />
       </Section>
-      {!over && call.state !== 'offered' && (
+      {!over && call.state !== 'offered' && !call.consult?.asked && (
         <Section
           title={t`Wrap-up`}
           why={

@@ -17,6 +17,8 @@ export type Command =
   | { name: 'hold' | 'mute'; callId: string; on: boolean }
   | { name: 'digits'; callId: string; digits: string }
   | { name: 'transfer'; callId: string; to: TransferTarget }
+  | { name: 'consult'; callId: string; agentId: string; agentName: string }
+  | { name: 'end_consult'; callId: string }
   | { name: 'wrap_up'; callId: string; code: string; note: string; finish: boolean }
 
 /** Exactly one of queue, agent and number; the name is for the screen. */
@@ -132,6 +134,10 @@ async function send(client: AgentClient, command: Command, idempotencyKey: strin
       await client.transfer({ callId: command.callId, queueId, agentId, number, idempotencyKey }, options)
       return {}
     }
+    case 'consult':
+      return { call: await client.consult({ callId: command.callId, agentId: command.agentId, idempotencyKey }, options) }
+    case 'end_consult':
+      return { call: await client.endConsult({ callId: command.callId, idempotencyKey }, options) }
     case 'wrap_up': {
       const { callId, code, note, finish } = command
       return { agent: await client.wrapUp({ callId, code, note, finish, idempotencyKey }, options) }

@@ -51,6 +51,20 @@ export interface CallView {
   wrapUpNote: string
   /** Who passed the caller on last; empty when nobody did. */
   transferredBy: string
+  consult?: ConsultView
+}
+
+/** A colleague who is asked about a call, or the one who asks. */
+export interface ConsultView {
+  agentId: string
+  name: string
+  /** talking: they hear each other. waiting: the agent is with the caller. ended: the caller is still held. */
+  state: 'ringing' | 'talking' | 'waiting' | 'ended'
+  since?: number
+  /** This desktop's agent is asked; the call is the other's. */
+  asked: boolean
+  /** Once ended: "left", "rejected", "no_answer", "agent_lost", "call_lost". */
+  outcome: string
 }
 
 /** Counted since midnight of the tenant's zone; durations in milliseconds. */
@@ -208,8 +222,26 @@ export function callView(m: pb.Call): CallView {
     wrapUpCode: m.wrapUpCode,
     wrapUpNote: m.wrapUpNote,
     transferredBy: m.transferredBy,
+    consult: m.consult && consultView(m.consult),
   }
 }
+
+const consultStates: Record<pb.ConsultState, ConsultView['state']> = {
+  [pb.ConsultState.UNSPECIFIED]: 'ended',
+  [pb.ConsultState.RINGING]: 'ringing',
+  [pb.ConsultState.TALKING]: 'talking',
+  [pb.ConsultState.WAITING]: 'waiting',
+  [pb.ConsultState.ENDED]: 'ended',
+}
+
+const consultView = (m: pb.Consult): ConsultView => ({
+  agentId: m.agentId,
+  name: m.name,
+  state: consultStates[m.state] ?? 'ended',
+  since: millis(m.since),
+  asked: m.asked,
+  outcome: m.outcome,
+})
 
 export function statsView(m: pb.Stats, at: number): StatsView {
   return {

@@ -315,7 +315,7 @@ export class AgentSession {
 
   #lostOffer(before: SessionState, calls: SessionState['calls'], at: number): SessionState['lostOffer'] {
     const gone = before.calls.find((call) => call.state === 'offered' && !calls.some(({ id }) => id === call.id))
-    if (!gone) return undefined
+    if (!gone || gone.consult?.asked) return undefined // no caller was waiting for this agent
     return { call: gone, reason: this.#endReasons.get(gone.id) ?? '', at }
   }
 
@@ -379,7 +379,7 @@ export class AgentSession {
     const { pending } = this.store.getState()
     if (command.name === 'state') return this.store.setState({ statePending: undefined })
     const asked = askedBy(command)
-    if (!asked || !('callId' in command) || (done && !('on' in command))) return
+    if (!asked || !('callId' in command) || (done && !answersCall(command))) return
     const left = { ...pending[command.callId] }
     for (const name of Object.keys(asked) as (keyof Pending)[]) if (left[name] === asked[name]) delete left[name]
     this.store.setState({ pending: { ...pending, [command.callId]: left } })
@@ -391,6 +391,9 @@ export class AgentSession {
     return answer.sdpAnswer
   }
 }
+
+/** The answer shows what was asked for. */
+const answersCall = ({ name }: Command): boolean => name === 'hold' || name === 'consult' || name === 'end_consult'
 
 function askedBy(command: Command): Pending | undefined {
   switch (command.name) {
@@ -404,5 +407,9 @@ function askedBy(command: Command): Pending | undefined {
       return { hold: command.on }
     case 'transfer':
       return { transfer: command.to.name }
+    case 'consult':
+      return { consult: command.agentName }
+    case 'end_consult':
+      return { endConsult: true }
   }
 }

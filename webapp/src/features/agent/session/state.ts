@@ -22,6 +22,9 @@ export interface Pending {
   hold?: boolean
   /** Name of the queue or agent the caller is being passed to. */
   transfer?: string
+  /** Name of the colleague who is to be asked. */
+  consult?: string
+  endConsult?: boolean
 }
 
 export type LegState = 'negotiating' | 'connected' | 'interrupted'
@@ -111,10 +114,15 @@ export function legWishes({ calls, pending, muted }: Pick<SessionState, 'calls' 
     if (call.state !== 'offered' && call.state !== 'talking' && call.state !== 'held') return []
     const asked = pending[call.id] ?? {}
     const open = (call.state !== 'offered' || asked.accept === true) && !asked.hangup
-    const speak = open && muted !== call.id && !(asked.hold ?? (call.held || call.state === 'held'))
+    const held = asked.hold ?? (call.held || call.state === 'held')
+    const speak = open && muted !== call.id && (!held || heardByColleague(call))
     return [{ callId: call.id, nodeUrl: call.nodeUrl, open, speak }]
   })
 }
+
+/** Who is held hears music; a colleague who has answered hears the agent all the same. */
+const heardByColleague = ({ consult }: CallView): boolean =>
+  consult !== undefined && !consult.asked && (consult.state === 'talking' || consult.state === 'waiting')
 
 /** The muted call, for as long as this talk lasts: the caller who comes back later hears the agent. */
 export function stillMuted(muted: string | undefined, calls: CallView[]): string | undefined {

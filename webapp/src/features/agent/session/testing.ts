@@ -10,6 +10,7 @@ import {
   AgentState,
   CallSchema,
   CallState,
+  ConsultState,
   ExchangeResponseSchema,
   SnapshotSchema,
 } from '@/api/gen/trunkline/agent/v1/agent_pb'
@@ -149,6 +150,8 @@ export class FakeNode {
         sendDigits: command('sendDigits'),
         wrapUp: command('wrapUp'),
         transfer: command('transfer'),
+        consult: command('consult'),
+        endConsult: command('endConsult'),
         listTargets: command('listTargets'),
       }),
     )
@@ -252,4 +255,4 @@ export function fakeStorage(): Storage {
   } as unknown as Storage
 }
 
-export { AgentState, CallState }
+export { AgentState, CallState, ConsultState }
