@@ -189,3 +189,79 @@ func (tn *tenant) consultRecord(ctx context.Context, t *testing.T, who caller) {
 		return nil
 	})
 }
+
+// TestChaosConsult: the node that owns a call whose agent asks a colleague is
+// killed; the next one goes on with all three, also where the colleague only rang.
+func TestChaosConsult(t *testing.T) {
+	ctx := testContext(t, patience)
+	c, ua := ownCluster(ctx, t, "consult", 3, "fast")
+	tn := newTenant(ctx, t, c)
+	ada, ben, cleo, dan := tn.desk(ctx, t, "ada", 1), tn.desk(ctx, t, "ben", 2), tn.desk(ctx, t, "cleo", 1), tn.desk(ctx, t, "dan", 2)
+
+	// Both are taken by the node to be killed: wait calls at node i % 3.
+	who := tn.wait(ctx, t, ua, ada, 3)
+	ready(ctx, t, ada)
+	call := offered(ctx, t, ada, who)
+	defer answer(ctx, t, ada, call, 1000).Close()
+	consult(ctx, t, ada, ben, call)
+	defer answer(ctx, t, ben, asks(ctx, t, ben, ada, agentv1.ConsultState_CONSULT_STATE_RINGING), 1500).Close()
+	asks(ctx, t, ada, ben, agentv1.ConsultState_CONSULT_STATE_TALKING)
+
+	if err := cleo.WaitWaiting(ctx, 0); err != nil { // as it stands on her desktop, which wait counts from
+		t.Fatal(err)
+	}
+	other := tn.wait(ctx, t, ua, cleo, 6)
+	ready(ctx, t, cleo)
+	rings := offered(ctx, t, cleo, other)
+	defer answer(ctx, t, cleo, rings, 1000).Close()
+	consult(ctx, t, cleo, dan, rings)
+	asks(ctx, t, dan, cleo, agentv1.ConsultState_CONSULT_STATE_RINGING)
+
+	c.Process(c.Nodes[0]).Kill()
+	killed := time.Now()
+	eventually(ctx, t, "both callers are re-INVITEd", func() error {
+		if who.Moves() == 0 || other.Moves() == 0 {
+			return fmt.Errorf("%d, %d moves", who.Moves(), other.Moves())
+		}
+		return nil
+	})
+	t.Logf("FIGURE consult_takeover_ms %d ms", time.Since(killed).Milliseconds())
+
+	adas, bens := movedLeg(ctx, t, ada, call, 1000), movedLeg(ctx, t, ben, call, 1500)
+	between(ctx, t, adas, bens, 1000, 1500)
+	waitsAlone(ctx, t, who)
+	tn.passOnTo(ctx, t, ada, ben, call)
+	talk(ctx, t, who.Call, bens, 400, 1500)
+
+	cleos := movedLeg(ctx, t, cleo, rings, 1000)
+	asked, err := dan.WaitMoved(ctx, rings.GetId(), rings.GetNodeUrl())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dans := answer(ctx, t, dan, asked, 1500)
+	defer dans.Close()
+	between(ctx, t, cleos, dans, 1000, 1500)
+	if _, err := dan.At(asked.GetNodeUrl()).Hangup(ctx, harness.Command(asked)); err != nil {
+		t.Fatal(err)
+	}
+	if got := asks(ctx, t, cleo, dan, agentv1.ConsultState_CONSULT_STATE_ENDED).GetConsult().GetOutcome(); got != "left" {
+		t.Errorf("the desktop tells %q", got)
+	}
+	hold(ctx, t, cleo, asked, false)
+	talk(ctx, t, other.Call, cleos, 400, 1000)
+}
+
+// movedLeg is the browser's leg with the node the call is at now.
+func movedLeg(ctx context.Context, t *testing.T, d *harness.Desk, old *agentv1.Call, hz float64) *harness.Audio {
+	t.Helper()
+	now, err := d.WaitMoved(ctx, old.GetId(), old.GetNodeUrl())
+	if err != nil {
+		t.Fatal(err)
+	}
+	leg, err := d.Negotiate(ctx, now, tone(hz))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(leg.Close)
+	return leg
+}
