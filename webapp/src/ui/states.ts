@@ -16,6 +16,7 @@ import {
   IconPlugConnectedX,
   IconRobot,
   IconUserOff,
+  IconUserPause,
 } from '@tabler/icons-react'
 import { AgentState } from '@/api/gen/trunkline/agent/v1/agent_pb'
 import type { Tone } from './status'
@@ -30,6 +31,7 @@ export interface Look {
 const agentLooks = {
   offline: { tone: 'off', icon: IconPlugConnectedX, word: msg`Offline` },
   not_ready: { tone: 'warning', icon: IconCoffee, word: msg`Break` },
+  not_ready_yet: { tone: 'warning', icon: IconUserPause, word: msg`Not ready` },
   ready: { tone: 'ready', icon: IconCircleCheck, word: msg`Ready` },
   reserved: { tone: 'busy', icon: IconBell, word: msg`Reserved` },
   ringing: { tone: 'busy', icon: IconPhoneCalling, word: msg`Ringing` },
@@ -49,9 +51,13 @@ const byNumber: Partial<Record<AgentState, keyof typeof agentLooks>> = {
   [AgentState.WRAP_UP]: 'wrap_up',
 }
 
-/** By the enum of agent.v1, or its name as in FloorAgent.state ("talking", "AGENT_STATE_TALKING"). Unknown is offline. */
-export function agentStateLook(state: AgentState | string): Look {
+/**
+ * By the enum of agent.v1, or its name as in FloorAgent.state ("talking", "AGENT_STATE_TALKING"). Unknown is offline. With the
+ * reason, who is not ready without having chosen a break is not said to be on one.
+ */
+export function agentStateLook(state: AgentState | string, reason = ''): Look {
   const name = typeof state === 'number' ? byNumber[state] : state.replace(/^AGENT_STATE_/, '').toLowerCase()
+  if (name === 'not_ready' && Object.hasOwn(reasons, reason)) return agentLooks.not_ready_yet
   return agentLooks[name as keyof typeof agentLooks] ?? agentLooks.offline
 }
 

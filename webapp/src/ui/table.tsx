@@ -79,7 +79,8 @@ export function Table<T extends object>(props: TableProps<T>) {
         className={classes.frame}
         style={{ '--table-max': maxHeight } as React.CSSProperties}
         tabIndex={maxHeight ? 0 : undefined}
-        aria-label={label}
+        // No landmark, or it would be a second one of its section's name; one that scrolls takes the focus, and needs a name.
+        aria-label={maxHeight ? label : undefined}
       >
         <table className={classes.table} aria-label={label}>
           <thead>

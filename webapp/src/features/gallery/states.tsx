@@ -34,7 +34,8 @@ const refused = new ConnectError('', Code.Unavailable, undefined, [
 export function States() {
   const { t, i18n } = useLingui()
   const looks = [
-    ...['offline', 'not_ready', 'ready', 'reserved', 'ringing', 'talking', 'held', 'wrap_up'].map(agentStateLook),
+    ...['offline', 'not_ready', 'ready', 'reserved', 'ringing', 'talking', 'held', 'wrap_up'].map((state) => agentStateLook(state)),
+    agentStateLook('not_ready', 'signed_in'),
     ...['answered', 'abandoned', 'abandoned_short', 'self_service', 'max_wait', 'failed'].map(callOutcomeLook),
     ...['healthy', 'degraded', 'down', 'waiting_for_nodes'].map(siteStatusLook),
   ]

@@ -53,7 +53,7 @@ export function AgentPanel({ opened, onClose, agents, now }: Props) {
             header: t`State`,
             sort: orderOf,
             cell: (agent) => {
-              const look = agentStateLook(agent.state)
+              const look = agentStateLook(agent.state, agent.reason)
               return (
                 <>
                   <StatusBadge tone={agent.stale ? 'off' : look.tone} icon={look.icon}>

@@ -12,7 +12,7 @@ import type { AgentLine } from './floor'
 
 afterEach(cleanup)
 
-it('says why somebody is on a break', async () => {
+it('says why somebody is not ready, and of a break only who chose one', async () => {
   const transport = createRouterTransport(({ service }) =>
     service(RoutingService, { getSettings: () => ({ breakReasons: [{ id: 'b1', name: 'Training' }] }) }),
   )
@@ -39,7 +39,8 @@ it('says why somebody is on a break', async () => {
   await screen.findByText('Training', undefined, { timeout: 50_000 })
   const rows = screen.getAllByRole('listitem').map((row) => row.textContent ?? '')
   const row = (name: string) => rows.find((text) => text.startsWith(name))
-  expect(row('Ada')).toContain('did not answer')
+  expect(row('Ada')).toMatch(/did not answer.*Not ready/)
+  expect(row('Bo')).toMatch(/Training.*Break/)
   expect(row('Di')).not.toContain('did not answer')
   expect(row('Cy')).toMatch(/^CyReady/)
 })

@@ -42,7 +42,7 @@ export function Agents({ agents, now, onOpen }: { agents: AgentLine[]; now: numb
       )}
       <ul className={classes.agentList}>
         {sorted.slice(0, shown).map((agent) => {
-          const look = agentStateLook(agent.state)
+          const look = agentStateLook(agent.state, agent.reason)
           return (
             <li key={agent.id} className={classes.agent}>
               <span className={classes.agentName} title={agent.name}>

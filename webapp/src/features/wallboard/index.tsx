@@ -1,5 +1,5 @@
 import { useQuery } from '@connectrpc/connect-query'
-import { Trans, useLingui } from '@lingui/react/macro'
+import { Plural, Trans, useLingui } from '@lingui/react/macro'
 import { Button } from '@mantine/core'
 import { IconLayoutDashboard, IconMaximize } from '@tabler/icons-react'
 import { Link } from '@tanstack/react-router'
@@ -196,7 +196,8 @@ function Sites({ sites, now }: { sites: SiteLine[]; now: number }) {
                 <Trans>measured {age} ago</Trans>
               ) : (
                 <Trans>
-                  {site.calls} calls, measured {Math.max(0, Math.round((now - site.at) / 1000))} s ago
+                  <Plural value={site.calls} one="# call" other="# calls" />, measured{' '}
+                  {Math.max(0, Math.round((now - site.at) / 1000))} s ago
                 </Trans>
               )}
             </span>

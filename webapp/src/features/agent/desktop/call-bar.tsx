@@ -59,7 +59,7 @@ function useCallKeys(offered: CallView | undefined, current: CallView | undefine
   })
 }
 
-/** How many nodes this desktop listens to: two survive the loss of one. */
+/** How many nodes this desktop listens to: two, of however many, survive the loss of one. */
 function Links() {
   const { t } = useLingui()
   const links = useAgent((state) => state.links)
@@ -75,7 +75,7 @@ function Links() {
             <Trans>Connecting</Trans>
           ) : (
             <Trans>
-              {alive} of {links.length} nodes
+              {alive} of {links.length} connections
             </Trans>
           )}
         </StatusBadge>

@@ -104,7 +104,7 @@ afterEach(() => {
 describe('the desktop', () => {
   it('shows state with reason, the day and the queues', async () => {
     await open()
-    expect(screen.getByTestId('agent-state').textContent).toContain('Break')
+    expect(screen.getByTestId('agent-state').textContent).toContain('Not readyjust signed in')
     expect(screen.getByTestId('agent-state').textContent).toContain('just signed in')
     expect(screen.getByTestId('today-handled').textContent).toBe('4')
     expect(screen.getByTestId('today-aht').textContent).toBe('3:00')

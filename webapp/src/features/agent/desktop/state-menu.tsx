@@ -19,7 +19,7 @@ export function StateMenu() {
   const offsetMs = useAgent((state) => state.clockOffset)
   const change = useStateChange()
   if (!agent) return null
-  const look = agentStateLook(agent.state)
+  const look = agentStateLook(agent.state, agent.reason)
   const reason = agent.state === 'not_ready' ? reasonWord(agent.reason, breaks, (word) => i18n._(word)) : undefined
   const inCall = busy.includes(agent.state)
   const shownNext = inCall ? agent.nextState : undefined
