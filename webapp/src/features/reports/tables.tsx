@@ -77,7 +77,8 @@ export function FigureTable({ rows, label, zone, period, sites, goal, short }: P
     column('abandoned', t`Abandoned`, means.abandoned, count),
     column('abandonedShort', t`Early`, means.abandonedShort, count),
     column('other', t`Otherwise`, means.other, count),
-    column('failed', t`Failed`, means.failed, count),
+    // Seldom, and the table is wide.
+    ...(rows.some((row) => row.figures && row.figures.failed > 0n) ? [column('failed', t`Failed`, means.failed, count)] : []),
     column('abandonmentPm', t`Abandonment`, means.abandonment, rate),
     column('asaMs', t`Average wait`, means.asa, duration),
     column('maxWaitMs', t`Longest`, means.longest, duration),

@@ -24,9 +24,7 @@ export function NotRecording({ node, hosted }: { node: SiteNode; hosted: boolean
   const since = <ExactTime at={at(node.recordingStoppedAt)} />
   return (
     <Notice tone="breach" title={t`${name} does not record its calls`}>
-      <p>
-        <Trans>Since {since}. Calls there go on, without a recording.</Trans> <Why node={node} hosted={hosted} />
-      </p>
+      <Trans>Since {since}. Calls there go on, without a recording.</Trans> <Why node={node} hosted={hosted} />
     </Notice>
   )
 }
