@@ -162,28 +162,18 @@ var (
 	errNoSnapshot  = fault.New(fault.NotFound, "fault.fleet.snapshot_unknown")
 )
 
-// serves gives nil when the caller's site serves the tenant now.
+// serves gives the caller's site when it serves the tenant now.
 func (s *Service) serves(ctx context.Context, tenant int64) (site string, err error) {
-	id, err := s.node(ctx)
-	if err != nil {
-		return "", err
-	}
-	if tenant <= 0 {
-		return "", errNotAssigned
-	}
-	err = s.db.InTenant(ctx, tenant, func(ctx context.Context, tx pgx.Tx) error {
-		now, _, err := s.cfg.Registry.Assigned(ctx, tx, tenant, id.Site)
-		if err == nil && !now {
-			return errNotAssigned
-		}
-		return err
-	})
-	return id.Site, err
+	return s.assigned(ctx, tenant, false)
 }
 
 // served is serves for tenants that may have left meanwhile: recordings of calls
 // from before still come.
 func (s *Service) served(ctx context.Context, tenant int64) (site string, err error) {
+	return s.assigned(ctx, tenant, true)
+}
+
+func (s *Service) assigned(ctx context.Context, tenant int64, once bool) (site string, err error) {
 	id, err := s.node(ctx)
 	if err != nil {
 		return "", err
@@ -193,7 +183,7 @@ func (s *Service) served(ctx context.Context, tenant int64) (site string, err er
 	}
 	err = s.db.InTenant(ctx, tenant, func(ctx context.Context, tx pgx.Tx) error {
 		now, ended, err := s.cfg.Registry.Assigned(ctx, tx, tenant, id.Site)
-		if err == nil && !now && ended == nil {
+		if err == nil && !now && (ended == nil || !once) {
 			return errNotAssigned
 		}
 		return err
