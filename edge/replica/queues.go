@@ -142,14 +142,23 @@ func (m *machine) withdraw(row *call.Call, outcome string) *call.Agent {
 	return g
 }
 
-func (m *machine) offerEnd(c call.OfferEnd) call.Result {
-	old, ok := m.call(c.CallID)
+// offered gives a call and the agent it is offered to, or why it is not.
+func (m *machine) offered(callID, agentID string) (_ *call.Call, _ *call.Agent, refusal string) {
+	c, ok := m.call(callID)
 	if !ok {
-		return refused(call.RefusedNotFound)
+		return nil, nil, call.RefusedNotFound
 	}
-	agent, ok := m.agent(c.AgentID)
-	if old.Phase != call.PhaseOffered || old.AgentID != c.AgentID || !ok {
-		return refused(call.RefusedState)
+	a, ok := m.agent(agentID)
+	if c.Phase != call.PhaseOffered || c.AgentID != agentID || !ok {
+		return nil, nil, call.RefusedState
+	}
+	return c, a, ""
+}
+
+func (m *machine) offerEnd(c call.OfferEnd) call.Result {
+	old, agent, refusal := m.offered(c.CallID, c.AgentID)
+	if refusal != "" {
+		return refused(refusal)
 	}
 	row, g := editCall(old), editAgent(agent)
 	m.backToQueue(row, c.Outcome)
@@ -179,13 +188,9 @@ func (m *machine) backToQueue(row *call.Call, outcome string) {
 }
 
 func (m *machine) connect(c call.Connect) call.Result {
-	old, ok := m.call(c.CallID)
-	if !ok {
-		return refused(call.RefusedNotFound)
-	}
-	agent, ok := m.agent(c.AgentID)
-	if old.Phase != call.PhaseOffered || old.AgentID != c.AgentID || !ok {
-		return refused(call.RefusedState)
+	old, agent, refusal := m.offered(c.CallID, c.AgentID)
+	if refusal != "" {
+		return refused(refusal)
 	}
 	row, g := editCall(old), editAgent(agent)
 	if !old.Direct {
