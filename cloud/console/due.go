@@ -84,13 +84,8 @@ const eraseBatch = 1000
 
 func (s *Service) eraseDue(ctx context.Context) error {
 	return s.DB.Platform(ctx, "console: removals due", func(ctx context.Context, tx pgx.Tx) error {
-		due, err := tenantdb.TxMany[int64](ctx, tx, "SELECT tenant_id FROM tenants WHERE delete_at <= now() ORDER BY delete_at LIMIT $1", eraseBatch)
-		for _, id := range due {
-			if err == nil {
-				err = jobs.Insert(ctx, tx, erasure{id}, jobs.For(id), jobs.Once())
-			}
-		}
-		return err
+		return jobs.InsertDue(ctx, tx, func(tenant int64) jobs.Args { return erasure{tenant} },
+			"SELECT tenant_id FROM tenants WHERE delete_at <= now() ORDER BY delete_at LIMIT $1", eraseBatch)
 	})
 }
 

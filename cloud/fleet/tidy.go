@@ -50,13 +50,7 @@ const due = `SELECT DISTINCT tenant_id FROM quarantine WHERE retry
 
 func (s *Service) retryDue(ctx context.Context) error {
 	return s.db.Platform(ctx, "fleet: find quarantined facts", func(ctx context.Context, tx pgx.Tx) error {
-		list, err := tenantdb.TxMany[int64](ctx, tx, due)
-		for _, tenant := range list {
-			if err == nil {
-				err = jobs.Insert(ctx, tx, quarantineRetry{tenant}, jobs.For(tenant), jobs.Once())
-			}
-		}
-		return err
+		return jobs.InsertDue(ctx, tx, func(tenant int64) jobs.Args { return quarantineRetry{tenant} }, due)
 	})
 }
 

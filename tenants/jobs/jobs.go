@@ -32,6 +32,8 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivertype"
+
+	"trunkline/tenants/tenantdb"
 )
 
 const (
@@ -142,6 +144,17 @@ func Insert(ctx context.Context, tx pgx.Tx, args Args, options ...Option) error 
 		return fmt.Errorf("job %s: %w", args.Kind(), err)
 	}
 	return nil
+}
+
+// InsertDue inserts a job for each tenant a query finds, whose job before is done.
+func InsertDue(ctx context.Context, tx pgx.Tx, job func(tenant int64) Args, query string, args ...any) error {
+	due, err := tenantdb.TxMany[int64](ctx, tx, query, args...)
+	for _, tenant := range due {
+		if err == nil {
+			err = Insert(ctx, tx, job(tenant), For(tenant), Once())
+		}
+	}
+	return err
 }
 
 // Complete completes the job that is being done, in a Platform transaction of its
